@@ -1,0 +1,145 @@
+/**
+ * What workflows and activities say to each other. Names, counts and offsets only: rows never pass through Temporal.
+ * Everything is JSON, so 64-bit numbers that may exceed 2^53 (LSNs) are strings as PostgreSQL writes them.
+ */
+
+/** Result of prepareStream. */
+export interface StreamPreparation {
+  /** SHA-256 of the definition that the activity resolved, for the record. */
+  definitionHash: string;
+  /** True when there is no slot, or no finished snapshot that belongs to it. */
+  snapshotNeeded: boolean;
+  /** Why, for a person reading the Web UI. */
+  reason: string;
+  tables: string[];
+}
+
+export type CopyPhase = 'waiting' | 'copying' | 'done';
+
+/** Heartbeat of copySnapshot and of copyReference (one table). */
+export interface CopyProgress {
+  tables: { table: string; phase: CopyPhase; rows: number; bytes: number; estimatedRows: number }[];
+  startedAt: string;
+}
+
+/** Result of copySnapshot. */
+export interface SnapshotResult {
+  /** The LSN that the rows carry as their version, read before the slot was created. */
+  lsn: string;
+  slot: string;
+  tables: { table: string; rows: number; bytes: number }[];
+  seconds: number;
+}
+
+/** Result of copyReference. */
+export interface ReferenceResult {
+  table: string;
+  rows: number;
+  bytes: number;
+  seconds: number;
+}
+
+/** Heartbeat of runStream. */
+export interface StreamProgress {
+  tables: Record<
+    string,
+    {
+      /** Messages landed since the activity began. */
+      messages: number;
+      /** Messages a second over the last ten seconds. */
+      rate: number;
+      /** Source commit time of the last message landed, epoch milliseconds; null before the first. */
+      lastCommitMs: number | null;
+      /** When it landed minus its source commit time, in milliseconds. */
+      lagMs: number | null;
+      lastLsn: string | null;
+    }
+  >;
+  /** Next offset to be committed, by `topic:partition`. */
+  offsets: Record<string, string>;
+  startedAt: string;
+}
+
+/** Heartbeat of watchConnector. */
+export interface ConnectorHealth {
+  connector: string;
+  state: string;
+  tasks: { id: number; state: string; trace: string | null }[];
+  restarts: number;
+  slot: {
+    name: string;
+    active: boolean;
+    walStatus: string;
+    retainedBytes: number;
+    confirmedFlushLsn: string | null;
+  } | null;
+  checkedAt: string;
+}
+
+/** One table of a verify report. */
+export interface TableVerification {
+  table: string;
+  load: 'stream' | 'reference';
+  sourceRows: number;
+  targetRows: number;
+  equal: boolean;
+  /** Up to 20 keys, as JSON text of the key's values in key order, with what is wrong. */
+  differences: { key: string; kind: 'missing' | 'extra' | 'different' }[];
+  seconds: number;
+}
+
+export interface VerifyReport {
+  pipeline: string;
+  /** The source LSN that the target had reached when it was compared. */
+  lsn: string;
+  ok: boolean;
+  tables: TableVerification[];
+  seconds: number;
+}
+
+/** Activities on the task queue `stream`. */
+export interface StreamActivities {
+  /**
+   * Resolves the definition, checks the source, creates or confirms publication, topics and ClickHouse objects, and
+   * says whether a snapshot is needed. Idempotent.
+   */
+  prepareStream(pipeline: string): Promise<StreamPreparation>;
+  /**
+   * Moves messages from Kafka into the landing tables until it is cancelled; then lands what it holds, commits and
+   * returns. Heartbeats StreamProgress. Fails with an ApplicationFailure whose type is an ErrorCode.
+   */
+  runStream(pipeline: string): Promise<StreamProgress>;
+  /**
+   * Creates the connector when it is missing, brings its configuration up to date, restarts failed tasks, watches the
+   * slot; until cancelled. Heartbeats ConnectorHealth.
+   */
+  watchConnector(pipeline: string): Promise<ConnectorHealth>;
+}
+
+/** Activities on the task queue `batch`. */
+export interface BatchActivities {
+  /** One attempt: drops slot, connector offsets and half-loaded rows of an earlier one, then copies. Heartbeats CopyProgress. */
+  copySnapshot(pipeline: string): Promise<SnapshotResult>;
+  /** Loads one reference table whole and swaps it in. Heartbeats CopyProgress. */
+  copyReference(pipeline: string, table: string): Promise<ReferenceResult>;
+  /** Waits until the target has reached the source's LSN, then compares every table. Heartbeats the tables done so far. */
+  verifyTables(pipeline: string): Promise<VerifyReport>;
+}
+
+export type SupervisorPhase = 'preparing' | 'snapshotting' | 'streaming' | 'paused' | 'backing off' | 'failed';
+
+/** Answer of the supervisor's query `status`. Heartbeat details are added by whoever asks, from describe. */
+export interface SupervisorStatus {
+  pipeline: string;
+  phase: SupervisorPhase;
+  /** Since when, ISO 8601. */
+  since: string;
+  /** One sentence for a person. */
+  reason: string;
+  lastError: { code: string; message: string; at: string } | null;
+  /** When the next attempt is made; only while backing off. */
+  retryAt: string | null;
+  attempts: number;
+  definitionHash: string | null;
+  snapshot: SnapshotResult | null;
+}

@@ -1,0 +1,38 @@
+/** What PostgreSQL's catalog says about one column of a source table. */
+export interface SourceColumn {
+  name: string;
+  /** pg_attribute.attnum: stays the same when the column is renamed. */
+  attnum: number;
+  /** format_type(atttypid, atttypmod) of the column, with domains resolved to their base type: `numeric(12,2)`, `text[]`. */
+  type: string;
+  /** pg_type.typname of the (base) type: `int8`, `numeric`, `_text`. */
+  typeName: string;
+  /** pg_type.typtype of the (base) type: b base, c composite, e enum, r range, m multirange, p pseudo. */
+  typeKind: string;
+  /** pg_type.typcategory of the (base) type: `A` for arrays. */
+  typeCategory: string;
+  /** True when neither the column nor its domain allows NULL. */
+  notNull: boolean;
+  /** True for GENERATED ALWAYS AS (...) columns, which Debezium does not send. */
+  generated: boolean;
+  /** The default expression as SQL text, null when there is none. */
+  default: string | null;
+}
+
+/** What PostgreSQL's catalog says about one source table. Columns are in attnum order. */
+export interface SourceTable {
+  schema: string;
+  name: string;
+  oid: number;
+  /** pg_class.relkind: r table, p partitioned table. */
+  kind: string;
+  columns: readonly SourceColumn[];
+  /** Names of the primary key's columns in key order; empty when there is no primary key. */
+  primaryKey: readonly string[];
+  /** pg_class.relreplident: d default, f full, n nothing, i index. */
+  replicaIdentity: string;
+  /** The planner's estimate of rows, for progress; -1 when never analysed. */
+  estimatedRows: number;
+  /** Size of the heap in 8 KiB pages, for splitting by ctid. */
+  pages: number;
+}

@@ -1,0 +1,177 @@
+import { z } from 'zod';
+import { TidegateError } from './errors.ts';
+import { formatTableName, parseTableName } from './identifiers.ts';
+
+/**
+ * A pipeline is data: one source database, its tables, marts and schedules. Only `name`, `source` and `tables` are
+ * needed; everything else is taken from PostgreSQL's catalog or from the defaults written here.
+ */
+const variableName = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]*$/, 'must be the name of an environment variable, like WMS_DATABASE_URL');
+const slotName = z.string().regex(/^[a-z0-9_]{1,63}$/, 'must be 1 to 63 of a-z, 0-9 and _');
+const objectName = z.string().min(1).max(200);
+/** Five fields of digits, lists, ranges, steps and names; Temporal checks the values. */
+const cron = z.string().regex(/^(\S+\s+){4}\S+$/, 'must be a cron expression of five fields, in UTC');
+
+const tableSchema = z.strictObject({
+  /** `stream`: replicated through CDC. `reference`: loaded whole on a schedule. */
+  load: z.enum(['stream', 'reference']).default('stream'),
+  /** Name of the target table in ClickHouse; default: the table's name. */
+  target: objectName.optional(),
+  /** Name of the view with the current rows of a stream table; default: `<target>_current`. */
+  currentView: objectName.optional(),
+  /** When a reference table is loaded, in UTC; default: 03:00 every day. */
+  schedule: cron.optional(),
+});
+
+const viewSchema = z.strictObject({
+  name: objectName,
+  /** File with one SELECT, relative to the definition's folder. */
+  file: z.string().min(1),
+});
+
+const pipelineSchema = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9_]{0,40}$/, 'must start with a letter and hold a-z, 0-9 and _ only'),
+  /**
+   * Names of the environment variables that hold the source's URLs. `url` belongs to an owner and is used to create the
+   * publication; `captureUrl` (default: the same) belongs to the least-privileged role that reads and replicates.
+   */
+  source: z.union([
+    variableName.transform((url) => ({ url, captureUrl: url })),
+    z.strictObject({ url: variableName, captureUrl: variableName.optional() }).transform(({ url, captureUrl }) => ({
+      url,
+      captureUrl: captureUrl ?? url,
+    })),
+  ]),
+  /** ClickHouse database of the targets; default: the pipeline's name. */
+  database: objectName.optional(),
+  /** Names that the stream uses; each has a default derived from the pipeline's name. */
+  stream: z
+    .strictObject({
+      connector: objectName.optional(),
+      topicPrefix: z
+        .string()
+        .regex(/^[A-Za-z0-9._-]+$/)
+        .optional(),
+      slot: slotName.optional(),
+      publication: objectName.optional(),
+      consumerGroup: objectName.optional(),
+    })
+    .default({}),
+  /** Keyed by `table` or `schema.table`. */
+  tables: z
+    .record(z.string(), tableSchema)
+    .refine((tables) => Object.keys(tables).length > 0, 'needs at least one table'),
+  /** Views over the targets, created in this order. */
+  views: z.array(viewSchema).default([]),
+});
+
+/** What a pipeline file exports: the shape people write. */
+export type PipelineInput = z.input<typeof pipelineSchema>;
+
+export interface PipelineTable {
+  schema: string;
+  name: string;
+  /** As people write it: `stock_balances`, `sales.orders`. Used in commands, workflow ids and messages. */
+  label: string;
+  load: 'stream' | 'reference';
+  target: string;
+  /** The view that hides versions and deleted rows; stream tables only. */
+  currentView: string | null;
+  /** Cron expression in UTC; reference tables only. */
+  schedule: string | null;
+}
+
+/** A validated definition, with every default filled in. JSON-serialisable. */
+export interface Pipeline {
+  name: string;
+  source: { url: string; captureUrl: string };
+  database: string;
+  stream: { connector: string; topicPrefix: string; slot: string; publication: string; consumerGroup: string };
+  tables: readonly PipelineTable[];
+  views: readonly { name: string; file: string }[];
+}
+
+/** Gives a definition file its types: `export default definePipeline({...})`. */
+export function definePipeline(input: PipelineInput): PipelineInput {
+  return input;
+}
+
+/**
+ * Validates what a definition file exports and fills in the defaults.
+ * @param origin file name, for the message.
+ * @throws TidegateError INVALID_DEFINITION naming every wrong field.
+ */
+export function parsePipeline(input: unknown, origin: string): Pipeline {
+  const invalid = (problems: string) =>
+    new TidegateError('INVALID_DEFINITION', `${origin} is not a valid pipeline: ${problems}`, {
+      remedy: 'Correct the definition; README describes its fields.',
+    });
+  const parsed = pipelineSchema.safeParse(input);
+  if (!parsed.success) {
+    throw invalid(
+      parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'definition'}: ${message}`).join('; '),
+    );
+  }
+  const { name, source, database, stream, tables, views } = parsed.data;
+  const pipelineTables = Object.entries(tables).map(([written, table]): PipelineTable => {
+    const parsedName = parseTableName(written);
+    if (!parsedName) throw invalid(`tables: '${written}' is not a table name`);
+    const target = table.target ?? parsedName.name;
+    if (table.load === 'stream' && table.schedule) throw invalid(`tables.${written}: a stream table has no schedule`);
+    if (table.load === 'reference' && table.currentView)
+      throw invalid(`tables.${written}: a reference table has no currentView`);
+    return {
+      ...parsedName,
+      label: formatTableName(parsedName),
+      load: table.load,
+      target,
+      currentView: table.load === 'stream' ? (table.currentView ?? `${target}_current`) : null,
+      schedule: table.load === 'reference' ? (table.schedule ?? '0 3 * * *') : null,
+    };
+  });
+  const created = [
+    ...pipelineTables.flatMap((t) => [t.target, ...(t.currentView ? [t.currentView] : [])]),
+    ...views.map((v) => v.name),
+  ];
+  const repeated = created.find((each, index) => created.indexOf(each) !== index);
+  if (repeated) throw invalid(`two tables or views would be created as '${repeated}'`);
+  return {
+    name,
+    source,
+    database: database ?? name,
+    stream: {
+      connector: stream.connector ?? name,
+      topicPrefix: stream.topicPrefix ?? name,
+      slot: stream.slot ?? `tidegate_${name}`,
+      publication: stream.publication ?? `tidegate_${name}`,
+      consumerGroup: stream.consumerGroup ?? `tidegate-${name}`,
+    },
+    tables: pipelineTables,
+    views,
+  };
+}
+
+/** The tables replicated through CDC. */
+export function streamTables(pipeline: Pipeline): PipelineTable[] {
+  return pipeline.tables.filter((table) => table.load === 'stream');
+}
+
+/** The tables loaded whole on a schedule. */
+export function referenceTables(pipeline: Pipeline): PipelineTable[] {
+  return pipeline.tables.filter((table) => table.load === 'reference');
+}
+
+/**
+ * Finds a table by what a person typed.
+ * @throws TidegateError UNKNOWN_TABLE listing the tables there are.
+ */
+export function findTable(pipeline: Pipeline, written: string): PipelineTable {
+  const wanted = parseTableName(written);
+  const found = wanted && pipeline.tables.find((table) => table.schema === wanted.schema && table.name === wanted.name);
+  if (found) return found;
+  throw new TidegateError('UNKNOWN_TABLE', `pipeline '${pipeline.name}' has no table '${written}'`, {
+    remedy: `It has: ${pipeline.tables.map((table) => table.label).join(', ')}.`,
+  });
+}

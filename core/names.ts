@@ -1,0 +1,52 @@
+import type { Pipeline, PipelineTable } from './definition.ts';
+
+/** Every derived name in one place: topics, ClickHouse objects, workflow and schedule ids. */
+
+/** Debezium replaces each character of a topic's parts that is not a letter, digit, dot, dash or underscore. */
+export function topicOf(pipeline: Pipeline, table: Pick<PipelineTable, 'schema' | 'name'>): string {
+  return `${pipeline.stream.topicPrefix}.${table.schema}.${table.name}`.replaceAll(/[^A-Za-z0-9._-]/g, '_');
+}
+
+/** The Null-engine table that the stream activity inserts into. */
+export function landingName(target: string): string {
+  return `${target}_landing`;
+}
+
+/** The materialized view that converts what lands and writes the target. */
+export function landingViewName(target: string): string {
+  return `${target}_landing_mv`;
+}
+
+/** The Null-engine table that a COPY of rows is inserted into, and the view behind it. */
+export function copyLandingName(target: string): string {
+  return `${target}_copy`;
+}
+export function copyViewName(target: string): string {
+  return `${target}_copy_mv`;
+}
+
+/** The table that a reference load fills before it is swapped in. */
+export function stagingName(target: string): string {
+  return `${target}_staging`;
+}
+
+/** The table in the pipeline's database that records finished snapshots. */
+export const SNAPSHOTS_TABLE = 'tidegate_snapshots';
+
+export const TASK_QUEUES = { stream: 'stream', batch: 'batch' } as const;
+
+export const workflowIds = {
+  supervisor: (pipeline: string) => `stream-${pipeline}`,
+  snapshot: (pipeline: string) => `snapshot-${pipeline}`,
+  reference: (pipeline: string, table: string) => `reference-${pipeline}-${table}`,
+  verify: (pipeline: string) => `verify-${pipeline}`,
+} as const;
+
+/** Schedules share their id's first part with the workflow they start, so that a list of them reads well. */
+export const scheduleIds = {
+  reference: (pipeline: string, table: string) => `reference-${pipeline}-${table}`,
+  verify: (pipeline: string) => `verify-${pipeline}`,
+} as const;
+
+/** Search attributes, all of type Keyword. */
+export const SEARCH_ATTRIBUTES = { pipeline: 'Pipeline', table: 'TableName', stage: 'Stage' } as const;
