@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { messageOf, StackError } from '../stack/error.ts';
+import { TidegateError } from '../core/errors.ts';
+import { describeFailure, stackFailed } from '../stack/error.ts';
 import { type ServiceName, serviceNames } from '../stack/names.ts';
 import { type RunningStack, type StackOptions, startStack } from '../stack/stack.ts';
 
@@ -30,14 +31,18 @@ function readOptions() {
     },
   });
   const { ports } = values;
-  if (ports !== 'fixed' && ports !== 'auto') throw new StackError(`--ports takes fixed or auto, not ${ports}`);
+  if (ports !== 'fixed' && ports !== 'auto') throw invalid(`--ports takes fixed or auto, not ${ports}`);
   const services = values.only?.split(',').map((name) => {
     if (!(serviceNames as readonly string[]).includes(name)) {
-      throw new StackError(`there is no service ${name}; --only takes some of ${serviceNames.join(',')}`);
+      throw invalid(`there is no service ${name}; --only takes some of ${serviceNames.join(',')}`);
     }
     return name as ServiceName;
   });
   return { ...values, ports: ports as StackOptions['ports'], services: services ?? serviceNames };
+}
+
+function invalid(what: string): TidegateError {
+  return new TidegateError('INVALID_SETTING', what, { remedy: 'npm run stack -- --help lists the options.' });
 }
 
 function table(env: RunningStack['env']): string {
@@ -65,7 +70,7 @@ async function main(): Promise<void> {
     // A terminal's Ctrl-C may arrive twice, once from npm; the first one counts.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {
-        interrupted.abort(new StackError('interrupted while starting; what had been started is stopped'));
+        interrupted.abort(stackFailed('interrupted while starting', 'What had been started is stopped.'));
         resolve();
       });
     }
@@ -85,6 +90,6 @@ try {
   process.exit(0);
 } catch (error) {
   const trace = process.argv.includes('--debug') && error instanceof Error ? error.stack : undefined;
-  console.error(`stack: ${trace ?? messageOf(error)}`);
+  console.error(`${trace ?? describeFailure(error)}`);
   process.exit(1);
 }

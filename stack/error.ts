@@ -1,10 +1,13 @@
-/** What went wrong with the local stack and what to do about it, in words for the person at the terminal. */
-export class StackError extends Error {
-  override readonly name = 'StackError';
+import { messageOf, TidegateError } from '../core/errors.ts';
+
+/** The local stack cannot do what it was asked; the remedy is for the person at the terminal. */
+export function stackFailed(what: string, remedy: string): TidegateError {
+  return new TidegateError('STACK_FAILED', what, { remedy });
 }
 
-/** The message of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
+/** One line with the remedy; below it, indented, the log lines that the message may carry. */
+export function describeFailure(error: unknown): string {
+  if (!(error instanceof TidegateError)) return messageOf(error);
+  const [first = '', ...log] = error.message.split('\n');
+  return [`${error.code}: ${first}. ${error.remedy}`, ...log].join('\n');
 }

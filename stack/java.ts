@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cachedPath, ensureCached } from './cache.ts';
-import { StackError } from './error.ts';
+import { stackFailed } from './error.ts';
 import { withHeartbeat } from './progress.ts';
 import type { MissingTool, ServiceContext } from './service.ts';
 import { run, which } from './tools.ts';
@@ -21,10 +21,14 @@ export async function ensureKafkaJars(context: Pick<ServiceContext, 'say' | 'sig
   const folder = kafkaFolder();
   const { say, signal } = context;
   const make = async (into: string): Promise<void> => {
-    const args = ['-B', '-ntp', '-f', pom, `-Dstack.out=${into}`, 'package'];
-    let lines = 0;
-    const download = (): Promise<string> => run('mvn', { args, signal, onLine: () => lines++ });
-    await withHeartbeat({ say, doing: 'downloading Kafka, Kafka Connect and Debezium with Maven' }, download);
+    let files = 0;
+    const onLine = (line: string): void => {
+      if (line.includes('Downloaded from')) files++;
+    };
+    await withHeartbeat(
+      { say, doing: 'downloading Kafka and Debezium with Maven', detail: () => `${files} files` },
+      () => run('mvn', { args: ['-B', '-f', pom, `-Dstack.out=${into}`, 'package'], signal, onLine }),
+    );
   };
   await ensureCached(folder, { say, signal, make });
   return folder;
@@ -37,7 +41,7 @@ export async function javaCommand(options: {
   args: readonly string[];
 }): Promise<{ file: string; args: string[] }> {
   const file = await findJava();
-  if (file === undefined) throw new StackError('Java 17 or later is not installed');
+  if (file === undefined) throw stackFailed('Java 17 or later is not installed', 'Install it, or set JAVA_HOME.');
   const args = [
     `-Xms${options.heapMb / 2}m`,
     `-Xmx${options.heapMb}m`,

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { StackError } from './error.ts';
+import { stackFailed } from './error.ts';
 import { readIfThere, writeFileAtomically } from './files.ts';
 import type { Home } from './home.ts';
 import { type ServiceName, titles } from './names.ts';
@@ -42,7 +42,7 @@ const host = '127.0.0.1';
 /**
  * Decides on the ports of the given services.
  * Free ports are the ones used before in this home where possible, so that addresses which others noted stay true.
- * @throws StackError naming each fixed port that another program holds.
+ * @throws TidegateError naming each fixed port that another program holds.
  */
 export async function choosePorts(
   home: Home,
@@ -72,7 +72,8 @@ async function requireFree(names: readonly PortName[]): Promise<void> {
   }
   if (busy.length === 0) return;
   const subject = busy.length === 1 ? `${busy[0]} is` : `${busy.join(', ')} are`;
-  throw new StackError(`${subject} in use by another program; free it, or start with --ports auto`);
+  const them = busy.length === 1 ? 'it' : 'them';
+  throw stackFailed(`${subject} in use by another program`, `Free ${them}, or start with --ports auto.`);
 }
 
 /** Looks below the range from which systems give out ports for outgoing connections, so none is taken by chance. */
@@ -81,7 +82,7 @@ async function findFree(taken: ReadonlySet<number>): Promise<number> {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     if (!taken.has(port) && (await isFree(port))) return port;
   }
-  throw new StackError('no free port between 20000 and 32000 on 127.0.0.1; end some programs that listen there');
+  throw stackFailed('no free port between 20000 and 32000 on 127.0.0.1', 'End some programs that listen there.');
 }
 
 function isFree(port: number): Promise<boolean> {

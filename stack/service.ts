@@ -30,7 +30,7 @@ export interface Service {
   missingTools(): Promise<readonly MissingTool[]>;
   /** Gets what the service needs: programs into the cache, configuration and empty data into the home. */
   prepare(context: ServiceContext): Promise<Command>;
-  /** One real request. Rejects while the service does not answer it properly; with a StackError if it never will. */
+  /** One real request. Rejects while the service does not answer it properly; with a TidegateError if it never will. */
   check(context: ServiceContext): Promise<void>;
   /** Signals for a clean stop, gentlest first; SIGKILL follows by itself. */
   readonly ending: readonly EndingStep[];

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { StackError } from './error.ts';
+import { TidegateError } from '../core/errors.ts';
+import { stackFailed } from './error.ts';
 import { clearHome, type Home, loadCredentials, openHome, pidFile, writeEnvFile } from './home.ts';
 import { endProcess, readPidFile, removePidFile } from './identity.ts';
 import { tryLock } from './lock.ts';
@@ -50,7 +51,7 @@ const services: Readonly<Record<ServiceName, Service>> = { postgres, clickhouse,
 /**
  * Starts the local stack and returns once every service has answered a real request.
  * Services left by a launcher that was killed are ended first; their data is kept.
- * @throws StackError when another launcher runs in this home, a port is taken, a tool is missing, or a service fails.
+ * @throws TidegateError when another launcher runs in this home, a port is taken, a tool is missing, or a service fails.
  */
 export async function startStack(options: StackOptions): Promise<RunningStack> {
   const names = withNeeds(options.services ?? serviceNames);
@@ -58,8 +59,9 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   const home = openHome(options.home);
   const lock = tryLock(home.lockFile);
   if ('pid' in lock) {
-    throw new StackError(
-      `the stack in ${home.path} is already running (process ${lock.pid}); stop it there with Ctrl-C, or use another --home`,
+    throw new TidegateError('ALREADY_RUNNING', `process ${lock.pid} already runs the stack in ${home.path}`, {
+      remedy: 'Stop it there with Ctrl-C, or use another --home.',
+    }); stop it there with Ctrl-C, or use another --home`,
     );
   }
   const supervisors = new Map<ServiceName, Supervisor>();
@@ -97,7 +99,7 @@ function runningStack(
 ): RunningStack {
   const find = (name: ServiceName): Supervisor => {
     const supervisor = supervisors.get(name);
-    if (supervisor === undefined) throw new StackError(`${name} is not part of this stack; add it to its services`);
+    if (supervisor === undefined) throw stackFailed(`$nameis not part of this stack`, 'Start the stack with it.');
     return supervisor;
   };
   let stopped: Promise<void> | undefined;
@@ -163,7 +165,7 @@ async function clearLeftovers(home: Home, onProgress: (line: string) => void): P
       const path = pidFile(home, name);
       const left = await readPidFile(path);
       if (left !== undefined) {
-        sayer(name, onProgress)(`ending process ${left.pid}, left by an earlier run`);
+        sayer(name, onProgress)(`ending process $left.pid, left by an earlier run`);
         await endProcess(left, services[name].ending);
       }
       await removePidFile(path);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, StackError } from './error.ts';
+import { messageOf, TidegateError } from '../core/errors.ts';
+import { stackFailed } from './error.ts';
 import { logFile, pidFile } from './home.ts';
 import { endProcess, isRunning, removePidFile, signalProcess, writePidFile } from './identity.ts';
 import { type Launched, launch, tailLog } from './launch.ts';
@@ -36,7 +37,7 @@ export class Supervisor {
     return this.#launched?.identity.pid ?? 0;
   }
 
-  /** @throws StackError with the end of the log when the service does not come up. */
+  /** @throws TidegateError with the end of the log when the service does not come up. */
   async start(): Promise<void> {
     this.#command = await this.#service.prepare(this.#context);
     await this.#enqueue(() => this.#bringUp());
@@ -58,7 +59,10 @@ export class Supervisor {
   /** Sends a signal to the process; a deadly one counts as a death, after which the service is started again. */
   signal(signal: NodeJS.Signals): void {
     if (this.#launched === undefined || !signalProcess(this.#launched.identity, signal)) {
-      throw new StackError(`${titles[this.#service.name]} is not running, so it cannot get ${signal}`);
+      throw stackFailed(
+        `${titles[this.#service.name]} is not running, so it cannot get ${signal}`,
+        'Wait until it is up.',
+      );
     }
   }
 
@@ -100,7 +104,7 @@ export class Supervisor {
         await this.#service.check(this.#context);
         return;
       } catch (error) {
-        if (error instanceof StackError) throw error;
+        if (error instanceof TidegateError) throw error;
         last = messageOf(error);
       }
       await Promise.race([sleep(100), launched.exited]);
@@ -108,11 +112,12 @@ export class Supervisor {
     throw this.#failure(ended ?? `it did not answer within ${startDeadlineMs / 1000} s (${last})`);
   }
 
-  #failure(why: string): StackError {
+  #failure(why: string): TidegateError {
     const log = logFile(this.#context.home, this.#service.name);
     const tail = tailLog(log).replaceAll(/^/gm, '  ');
-    return new StackError(
-      `${titles[this.#service.name]} did not start: ${why}; the end of its log, ${log}:\n${tail || '  (empty)'}`,
+    return stackFailed(
+      `${titles[this.#service.name]} did not start: ${why}\n${tail || '  (its log is empty)'}`,
+      `Its log, of which the end follows, is ${log}.`,
     );
   }
 
@@ -136,7 +141,7 @@ export class Supervisor {
         return;
       } catch (error) {
         if (this.#wanted.signal.aborted) return;
-        how = messageOf(error).split('\n')[0]!;
+        how = (error as Error).message.split('\n')[0] ?? '';
       }
     }
   }

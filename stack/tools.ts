@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { StackError } from './error.ts';
+import type { TidegateError } from '../core/errors.ts';
+import { stackFailed } from './error.ts';
 import { lastLines } from './files.ts';
 import type { MissingTool } from './service.ts';
 
@@ -18,7 +19,7 @@ export interface RunOptions {
 /**
  * Runs a program to its end and returns all it printed. It runs in a session of its own, so a Ctrl-C reaches it through
  * `signal` only; then all processes that it started are ended with it.
- * @throws StackError with the last lines printed when it fails.
+ * @throws TidegateError with the last lines printed when it fails.
  */
 export function run(file: string, options: RunOptions): Promise<string> {
   const { args, signal, onLine } = options;
@@ -44,13 +45,15 @@ export function run(file: string, options: RunOptions): Promise<string> {
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
     };
     signal?.addEventListener('abort', giveUp, { once: true });
-    child.once('error', (error) => reject(new StackError(`${file} could not be run: ${error.message}`)));
+    child.once('error', (error) =>
+      reject(stackFailed(`${file} could not be run: ${error.message}`, 'Is it installed?')),
+    );
     child.once('close', (code, killedBy) => {
       signal?.removeEventListener('abort', giveUp);
       if (code === 0) return resolve(output);
       if (signal?.aborted) return reject(signal.reason);
       const tail = lastLines(output, 12).replaceAll(/^/gm, '  ');
-      reject(new StackError(`${file} ${args[0] ?? ''} failed (${killedBy ?? `code ${code}`}):\n${tail}`));
+      reject(stackFailed(`${file} failed (${killedBy ?? `code ${code}`})\n${tail}`, 'What it printed last follows.'));
     });
   });
 }
@@ -69,12 +72,11 @@ export async function which(program: string): Promise<string | undefined> {
 }
 
 /** One message for everything that has to be installed first. */
-export function missingToolsError(missing: readonly MissingTool[]): StackError {
+export function missingToolsError(missing: readonly MissingTool[]): TidegateError {
   const what = [...new Set(missing.map((tool) => tool.what))];
   const packages = [...new Set(missing.map((tool) => tool.aptPackage))];
   const list = what.length === 1 ? what[0] : `${what.slice(0, -1).join(', ')} and ${what.at(-1)}`;
   const verb = what.length === 1 ? 'is' : 'are';
-  return new StackError(
-    `${list} ${verb} needed and not installed; on Debian or Ubuntu: apt-get install ${packages.join(' ')}`,
-  );
+  const remedy = `On Debian or Ubuntu: apt-get install ${packages.join(' ')}`;
+  return stackFailed(`${list} ${verb} needed and not installed`, remedy);
 }

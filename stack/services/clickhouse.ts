@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { StackError } from '../error.ts';
+import { stackFailed } from '../error.ts';
 import { writeFileAtomically } from '../files.ts';
 import type { Service, ServiceContext } from '../service.ts';
 
@@ -17,7 +17,7 @@ export const clickhouse: Service = {
 
   async prepare({ home, ports, credentials }) {
     if (!existsSync(server))
-      throw new StackError('stack/clickhouse/main.ts is missing; restore it from the repository');
+      throw stackFailed('stack/clickhouse/main.ts is missing', 'Restore it from the repository.');
     const users = join(home.config, 'clickhouse-users.json');
     const list = [
       { name: writer, password: credentials.clickhousePassword },

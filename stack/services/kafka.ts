@@ -5,7 +5,7 @@ import { withHeartbeat } from '../progress.ts';
 import { formatProperties } from '../properties.ts';
 import type { Service, ServiceContext } from '../service.ts';
 import { run } from '../tools.ts';
-import { countBrokers } from './kafka-probe.ts';
+import { countBrokers } from './kafkaProbe.ts';
 
 /** One Kafka process that is broker and controller at once (KRaft). */
 export const kafka: Service = {

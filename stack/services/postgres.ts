@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { StackError } from '../error.ts';
-import { type Account, accountFor, asAccount, handOver } from '../postgres-account.ts';
-import { findPostgres } from '../postgres-binaries.ts';
+import { stackFailed } from '../error.ts';
+import { type Account, accountFor, asAccount, handOver } from '../postgresAccount.ts';
+import { findPostgres } from '../postgresBinaries.ts';
 import { withHeartbeat } from '../progress.ts';
 import type { Command, Service, ServiceContext } from '../service.ts';
 import { run } from '../tools.ts';
@@ -45,9 +45,9 @@ export const postgres: Service = {
       await client.query('SELECT 1');
     } catch (error) {
       if ((error as { code?: string }).code === '28P01') {
-        throw new StackError(
-          `PostgreSQL's data in ${context.home.data} has another password than ${context.home.credentialsFile}; ` +
-            'put that file back, or start with --fresh to forget the data',
+        throw stackFailed(
+          `PostgreSQL's data in ${context.home.data} has another password than ${context.home.credentialsFile}`,
+          'Put that file back, or start with --fresh to forget the data.',
         );
       }
       throw error;
