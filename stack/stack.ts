@@ -61,8 +61,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   if ('pid' in lock) {
     throw new TidegateError('ALREADY_RUNNING', `process ${lock.pid} already runs the stack in ${home.path}`, {
       remedy: 'Stop it there with Ctrl-C, or use another --home.',
-    }); stop it there with Ctrl-C, or use another --home`,
-    );
+    });
   }
   const supervisors = new Map<ServiceName, Supervisor>();
   const stopAll = async (): Promise<void> => {
@@ -99,7 +98,7 @@ function runningStack(
 ): RunningStack {
   const find = (name: ServiceName): Supervisor => {
     const supervisor = supervisors.get(name);
-    if (supervisor === undefined) throw stackFailed(`$nameis not part of this stack`, 'Start the stack with it.');
+    if (supervisor === undefined) throw stackFailed(`${name} is not part of this stack`, 'Start the stack with it.');
     return supervisor;
   };
   let stopped: Promise<void> | undefined;
@@ -165,7 +164,7 @@ async function clearLeftovers(home: Home, onProgress: (line: string) => void): P
       const path = pidFile(home, name);
       const left = await readPidFile(path);
       if (left !== undefined) {
-        sayer(name, onProgress)(`ending process $left.pid, left by an earlier run`);
+        sayer(name, onProgress)(`ending process ${left.pid}, left by an earlier run`);
         await endProcess(left, services[name].ending);
       }
       await removePidFile(path);

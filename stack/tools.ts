@@ -46,7 +46,7 @@ export function run(file: string, options: RunOptions): Promise<string> {
     };
     signal?.addEventListener('abort', giveUp, { once: true });
     child.once('error', (error) =>
-      reject(stackFailed(`${file} could not be run: ${error.message}`, 'Is it installed?')),
+      reject(stackFailed(`${file} could not be run: ${error.message}`, 'Install it, or make it executable.')),
     );
     child.once('close', (code, killedBy) => {
       signal?.removeEventListener('abort', giveUp);
