@@ -1,0 +1,35 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { BatchActivities, StreamActivities } from '../core/activityTypes.ts';
+import { TidegateError } from '../core/errors.ts';
+import { copyReference } from './copyReference.ts';
+import { copySnapshot } from './copySnapshot.ts';
+import type { ActivityDeps } from './deps.ts';
+import { prepareStream } from './prepareStream.ts';
+import { runStream } from './runStream.ts';
+import { verifyTables } from './verifyTables.ts';
+import { watchConnector } from './watchConnector.ts';
+
+/** Every activity, wired to what the worker has. Workflows import only the types, from core/activityTypes.ts. */
+export function createActivities(deps: ActivityDeps): StreamActivities & BatchActivities {
+  return failingTyped({
+    ...prepareStream(deps),
+    ...runStream(deps),
+    ...watchConnector(deps),
+    ...copySnapshot(deps),
+    ...copyReference(deps),
+    ...verifyTables(deps),
+  });
+}
+
+/** Turns a TidegateError into a failure whose type is the catalogue's code, so that workflows can decide by it. */
+function failingTyped<T extends object>(activities: T): T {
+  const wrap = (activity: (...args: unknown[]) => Promise<unknown>) => async (...args: unknown[]) => {
+    try {
+      return await activity(...args);
+    } catch (error) {
+      if (!(error instanceof TidegateError)) throw error;
+      throw ApplicationFailure.create({ type: error.code, message: error.line, nonRetryable: !error.retryable });
+    }
+  };
+  return Object.fromEntries(Object.entries(activities).map(([name, activity]) => [name, wrap(activity)])) as T;
+}

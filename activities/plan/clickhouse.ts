@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ClickHouse } from '../../adapters/clickhouse.ts';
+import type { FoundPipeline } from '../../adapters/definitions.ts';
+import { referenceDdl, streamDdl } from '../../core/ddl.ts';
+import { messageOf, TidegateError } from '../../core/errors.ts';
+import { chIdentifier, chLiteral, chTable } from '../../core/identifiers.ts';
+import { landingName, landingViewName } from '../../core/names.ts';
+import type { PlannedStep } from '../../core/plan.ts';
+import type { SourcePlan } from './source.ts';
+
+/** Plans database, targets, landing tables and views. Tables that exist are left alone; a view whose SQL changed is replaced. */
+export async function planClickHouse(clickhouse: ClickHouse, found: FoundPipeline, source: SourcePlan): Promise<PlannedStep[]> {
+  const { pipeline } = found;
+  const { database } = pipeline;
+  const existing = await clickhouse.rows<{ name: string; comment: string }>(
+    'SELECT name, comment FROM system.tables WHERE database = {database:String}',
+    { params: { database } },
+  );
+  const comments = new Map(existing.map(({ name, comment }) => [name, comment]));
+  const [databaseExists] = await clickhouse.rows('SELECT 1 FROM system.databases WHERE name = {database:String}', {
+    params: { database },
+  });
+  const step = (object: string, exists: boolean, sql: string, replaced = false): PlannedStep => ({
+    system: 'clickhouse',
+    object,
+    action: exists ? (replaced ? 'change' : 'none') : 'create',
+    detail: exists ? (replaced ? 'its SQL has changed' : 'exists') : '',
+    ...(exists && !replaced ? {} : { apply: () => clickhouse.command(sql) }),
+  });
+
+  const steps = [step(`database ${database}`, Boolean(databaseExists), `CREATE DATABASE IF NOT EXISTS ${chIdentifier(database)}`)];
+  for (const { table, source: sourceTable } of source.tables) {
+    const shape = { database, table, source: sourceTable };
+    const stream = table.load === 'stream';
+    const names = stream
+      ? [table.target, landingName(table.target), landingViewName(table.target), table.currentView as string]
+      : [table.target];
+    const statements = stream ? streamDdl(shape) : referenceDdl(shape);
+    for (const [index, sql] of statements.entries()) {
+      const name = names[index] as string;
+      steps.push(step(`table ${database}.${name}`, comments.has(name), sql));
+    }
+  }
+  for (const view of pipeline.views) {
+    const select = await readView(found, view.file);
+    const fingerprint = `tidegate ${createHash('sha256').update(select).digest('hex').slice(0, 16)}`;
+    const name = chTable({ database, name: view.name });
+    const sql = `CREATE OR REPLACE VIEW ${name} AS ${select} COMMENT ${chLiteral(fingerprint)}`;
+    const object = `view ${database}.${view.name}`;
+    const exists = comments.has(view.name);
+    const changed = exists && comments.get(view.name) !== fingerprint;
+    const planned = step(object, exists, sql, changed);
+    // A view's SQL names its tables without a database: they are those of the pipeline.
+    if (planned.apply) planned.apply = () => clickhouse.command(sql, { settings: { database } });
+    steps.push(planned);
+  }
+  return steps;
+}
+
+async function readView(found: FoundPipeline, file: string): Promise<string> {
+  try {
+    return (await readFile(join(found.folder, file), 'utf8')).trim().replace(/;$/, '');
+  } catch (cause) {
+    throw new TidegateError('INVALID_DEFINITION', `pipeline '${found.pipeline.name}': cannot read ${file}: ${messageOf(cause)}`, {
+      remedy: "Correct the view's file; it is relative to the definition's folder.",
+      cause,
+    });
+  }
+}

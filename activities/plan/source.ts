@@ -1,0 +1,135 @@
+import type { Client } from 'pg';
+import { connectPostgres, readSourceTable } from '../../adapters/postgres.ts';
+import type { SourceTable } from '../../core/catalog.ts';
+import { type Pipeline, type PipelineTable, streamTables } from '../../core/definition.ts';
+import { messageOf, TidegateError } from '../../core/errors.ts';
+import { pgIdentifier, pgTable } from '../../core/identifiers.ts';
+import type { PlannedStep } from '../../core/plan.ts';
+import type { ActivityDeps } from '../deps.ts';
+
+/** What the source looks like: the plan's items for it, and the catalog of every table that could be read. */
+export interface SourcePlan {
+  steps: PlannedStep[];
+  tables: { table: PipelineTable; source: SourceTable }[];
+}
+
+/** Checks the source through the capture role and plans the publication. Changes nothing. */
+export async function planSource(deps: ActivityDeps, pipeline: Pipeline): Promise<SourcePlan> {
+  const url = deps.environment.url(pipeline.source.captureUrl);
+  const client = await connectPostgres(url, { applicationName: 'tidegate plan' });
+  try {
+    const steps: PlannedStep[] = [];
+    const tables: SourcePlan['tables'] = [];
+    for (const table of pipeline.tables) {
+      try {
+        const source = await readSourceTable(client, table);
+        steps.push(await planTable(client, table, source));
+        tables.push({ table, source });
+      } catch (error) {
+        if (!(error instanceof TidegateError) || error.code !== 'SOURCE_NOT_READY') throw error;
+        steps.push(blocked(`table ${table.label}`, messageOf(error)));
+      }
+    }
+    if (streamTables(pipeline).length > 0) {
+      steps.push(...(await planReplication(client, pipeline)));
+      steps.push(await planPublication(deps, client, pipeline));
+    }
+    return { steps, tables };
+  } finally {
+    await client.end();
+  }
+}
+
+function blocked(object: string, detail: string): PlannedStep {
+  return { system: 'postgres', object, action: 'blocked', detail };
+}
+
+async function planTable(client: Client, table: PipelineTable, source: SourceTable): Promise<PlannedStep> {
+  const object = `table ${table.label}`;
+  const { rows } = await client.query<{ readable: boolean; role: string }>(
+    'SELECT has_table_privilege($1::oid, $2) AS readable, current_user AS role',
+    [source.oid, 'SELECT'],
+  );
+  const { readable, role } = rows[0]!;
+  if (!readable) {
+    const grant = `GRANT USAGE ON SCHEMA ${pgIdentifier(table.schema)} TO ${pgIdentifier(role)}; GRANT SELECT ON ${pgTable(table)} TO ${pgIdentifier(role)};`;
+    return blocked(object, `role ${role} may not read it. As its owner run: ${grant}`);
+  }
+  if (source.primaryKey.length === 0) {
+    return blocked(object, `it has no primary key. Run: ALTER TABLE ${pgTable(table)} ADD PRIMARY KEY (<columns>);`);
+  }
+  const key = source.primaryKey.join(', ');
+  return { system: 'postgres', object, action: 'none', detail: `${source.columns.length} columns, key ${key}` };
+}
+
+async function planReplication(client: Client, pipeline: Pipeline): Promise<PlannedStep[]> {
+  const { rows } = await client.query<{ level: string; allowed: boolean; role: string; free: number; slot: boolean }>(
+    `SELECT current_setting('wal_level') AS level, current_user AS role,
+            (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user) AS allowed,
+            current_setting('max_replication_slots')::int - (SELECT count(*)::int FROM pg_replication_slots) AS free,
+            EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1) AS slot`,
+    [pipeline.stream.slot],
+  );
+  const { level, allowed, role, free, slot } = rows[0]!;
+  const object = `slot ${pipeline.stream.slot}`;
+  if (level !== 'logical') {
+    return [blocked(object, `wal_level is ${level}. Run: ALTER SYSTEM SET wal_level = 'logical'; and restart PostgreSQL.`)];
+  }
+  if (!allowed) {
+    return [blocked(object, `role ${role} may not replicate. Run: ALTER ROLE ${pgIdentifier(role)} REPLICATION;`)];
+  }
+  if (slot) return [{ system: 'postgres', object, action: 'none', detail: 'exists' }];
+  if (free < 1) {
+    return [
+      blocked(
+        object,
+        'no replication slot is free. Drop one that nobody uses (SELECT slot_name FROM pg_replication_slots WHERE NOT active;) or raise max_replication_slots and restart.',
+      ),
+    ];
+  }
+  return [{ system: 'postgres', object, action: 'later', detail: 'created by the snapshot' }];
+}
+
+async function planPublication(deps: ActivityDeps, client: Client, pipeline: Pipeline): Promise<PlannedStep> {
+  const { publication } = pipeline.stream;
+  const wanted = streamTables(pipeline).map(pgTable);
+  const { rows: published } = await client.query<{ table: string }>(
+    'SELECT format(\'"%s"."%s"\', replace(n.nspname, \'"\', \'""\'), replace(c.relname, \'"\', \'""\')) AS table ' +
+      'FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid JOIN pg_class c ON c.oid = r.prrelid ' +
+      'JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.pubname = $1',
+    [publication],
+  );
+  const { rows: found } = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [publication]);
+  const missing = wanted.filter((table) => !published.some((row) => row.table === table));
+  const extra = published.filter((row) => !wanted.includes(row.table)).map((row) => row.table);
+  const object = `publication ${publication}`;
+  if (found.length > 0 && missing.length === 0 && extra.length === 0) {
+    return { system: 'postgres', object, action: 'none', detail: wanted.join(', ') };
+  }
+  const sql =
+    found.length === 0
+      ? `CREATE PUBLICATION ${pgIdentifier(publication)} FOR TABLE ${wanted.join(', ')} WITH (publish_via_partition_root = true)`
+      : `ALTER PUBLICATION ${pgIdentifier(publication)} SET TABLE ${wanted.join(', ')}`;
+  return {
+    system: 'postgres',
+    object,
+    action: found.length === 0 ? 'create' : 'change',
+    detail: sql,
+    apply: () => runAsOwner(deps, pipeline, sql),
+  };
+}
+
+/** Only an owner of the tables may publish them; the capture role may not and need not. */
+async function runAsOwner(deps: ActivityDeps, pipeline: Pipeline, sql: string): Promise<void> {
+  const owner = await connectPostgres(deps.environment.url(pipeline.source.url), { applicationName: 'tidegate apply' });
+  try {
+    await owner.query(sql);
+  } catch (cause) {
+    throw new TidegateError('SOURCE_NOT_READY', `PostgreSQL refused to publish the tables: ${messageOf(cause)}`, {
+      remedy: `As the tables' owner run: ${sql};`,
+      cause,
+    });
+  } finally {
+    await owner.end();
+  }
+}

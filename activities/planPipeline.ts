@@ -1,0 +1,63 @@
+import { createTopics, openKafka } from '../adapters/kafka.ts';
+import { type Pipeline, streamTables } from '../core/definition.ts';
+import { TidegateError } from '../core/errors.ts';
+import { topicOf, workflowIds } from '../core/names.ts';
+import { blockedItems, type PlannedStep } from '../core/plan.ts';
+import type { ActivityDeps } from './deps.ts';
+import { planClickHouse } from './plan/clickhouse.ts';
+import { planSource } from './plan/source.ts';
+
+/** Everything that the pipeline needs and how it stands now, in the order of creation. Changes nothing. */
+export async function planPipeline(deps: ActivityDeps, name: string): Promise<PlannedStep[]> {
+  const found = deps.definitions.get(name);
+  const { pipeline } = found;
+  const source = await planSource(deps, pipeline);
+  const steps = [...source.steps];
+  if (streamTables(pipeline).length > 0) steps.push(...(await planTopics(deps, pipeline)));
+  steps.push(...(await planClickHouse(deps.clickhouse, found, source)));
+  if (streamTables(pipeline).length > 0) {
+    steps.push(
+      { system: 'connect', object: `connector ${pipeline.stream.connector}`, action: 'later', detail: 'kept by the supervisor' },
+      { system: 'temporal', object: `workflow ${workflowIds.supervisor(name)}`, action: 'later', detail: 'started by apply' },
+    );
+  }
+  return steps;
+}
+
+/**
+ * Carries a plan out, item by item, and stops at the first that fails; done again, it goes on from there.
+ * @throws TidegateError SOURCE_NOT_READY when an item is blocked; then nothing has been changed.
+ */
+export async function applyPlan(steps: readonly PlannedStep[], onDone: (step: PlannedStep) => void = () => {}): Promise<void> {
+  const [blocked] = blockedItems(steps);
+  if (blocked) {
+    throw new TidegateError('SOURCE_NOT_READY', `${blocked.object} is not ready`, { remedy: blocked.detail });
+  }
+  for (const step of steps) {
+    if (!step.apply) continue;
+    await step.apply();
+    onDone(step);
+  }
+}
+
+async function planTopics(deps: ActivityDeps, pipeline: Pipeline): Promise<PlannedStep[]> {
+  const kafka = openKafka(deps.environment);
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    const existing = await admin.listTopics();
+    return streamTables(pipeline).map((table): PlannedStep => {
+      const topic = topicOf(pipeline, table);
+      if (existing.includes(topic)) return { system: 'kafka', object: `topic ${topic}`, action: 'none', detail: 'exists' };
+      return {
+        system: 'kafka',
+        object: `topic ${topic}`,
+        action: 'create',
+        detail: '1 partition, kept until read',
+        apply: () => createTopics(kafka, [topic]),
+      };
+    });
+  } finally {
+    await admin.disconnect();
+  }
+}
