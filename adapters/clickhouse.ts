@@ -1,0 +1,152 @@
+import { Readable } from 'node:stream';
+import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client';
+import { messageOf, TidegateError } from '../core/errors.ts';
+import { chIdentifier } from '../core/identifiers.ts';
+import type { Environment } from './environment.ts';
+
+export type ClickHouseSettings = Record<string, string | number>;
+
+export interface StatementOptions {
+  /** Values of `{name:Type}` placeholders. */
+  params?: Record<string, unknown>;
+  settings?: ClickHouseSettings;
+  signal?: AbortSignal;
+}
+
+export interface InsertOptions {
+  /** Quoted name of the table. */
+  into: string;
+  /** Unquoted names; default: all columns in the table's order. */
+  columns?: readonly string[];
+  /** Name of the format of the bytes: `JSONEachRow`, `TSV`. */
+  format: string;
+  body: Readable | Buffer;
+  settings?: ClickHouseSettings;
+  signal?: AbortSignal;
+}
+
+/** AUTHENTICATION_FAILED: also what ClickHouse answers for a user that does not exist. */
+const AUTHENTICATION_FAILED = '516';
+
+/**
+ * A client of ClickHouse's HTTP interface. Errors of the engine stay ClickHouseError (with `code` and `type`), so that
+ * core/clickhouseErrors.ts can classify them; everything else becomes a TidegateError.
+ */
+export class ClickHouse {
+  readonly #client: ClickHouseClient;
+  readonly #address: string;
+  readonly #user: string;
+
+  constructor({ url, user, password }: { url: URL; user: string; password: string }) {
+    this.#address = url.host;
+    this.#user = user;
+    this.#client = createClient({
+      url: url.href,
+      username: user,
+      password,
+      application: 'tidegate',
+      // An insert or a merge may be silent for long; a lost connection is noticed by TCP keep-alive.
+      request_timeout: 1_800_000,
+      max_open_connections: 32,
+      keep_alive: { enabled: true, idle_socket_ttl: 2_000 },
+      // What fails is thrown to the caller, who says it once.
+      log: { level: ClickHouseLogLevel.OFF },
+    });
+  }
+
+  /** @throws TidegateError INVALID_SETTING when CLICKHOUSE_URL is missing or malformed. */
+  static from(environment: Environment): ClickHouse {
+    return new ClickHouse({
+      url: environment.url('CLICKHOUSE_URL'),
+      user: environment.optional('CLICKHOUSE_USER') ?? 'default',
+      password: environment.optional('CLICKHOUSE_PASSWORD') ?? '',
+    });
+  }
+
+  /** Runs one statement that returns nothing. */
+  async command(sql: string, { params, settings, signal }: StatementOptions = {}): Promise<void> {
+    await this.#guard(signal, () =>
+      this.#client.command({
+        query: sql,
+        clickhouse_settings: { wait_end_of_query: 1, ...settings },
+        ...(params && { query_params: params }),
+        ...(signal && { abort_signal: signal }),
+      }),
+    );
+  }
+
+  /** Runs a SELECT without FORMAT; 64-bit integers and wider ones arrive as strings. Holds all rows in memory. */
+  async rows<T>(sql: string, { params, settings, signal }: StatementOptions = {}): Promise<T[]> {
+    const read = async () => {
+      const result = await this.#client.query({
+        query: sql,
+        format: 'JSONEachRow',
+        clickhouse_settings: { output_format_json_quote_64bit_integers: 1, ...settings },
+        ...(params && { query_params: params }),
+        ...(signal && { abort_signal: signal }),
+      });
+      return result.json<T>();
+    };
+    return this.#guard(signal, read);
+  }
+
+  /**
+   * Sends bytes that are already in `format`, unchanged. An error of the body's stream breaks the request off, so that
+   * ClickHouse refuses the rest of it instead of taking it for the end.
+   * @returns rows read from the body, and rows written including those of materialized views.
+   */
+  async insert(options: InsertOptions): Promise<{ readRows: number; writtenRows: number }> {
+    const { into, columns, format, body, settings, signal } = options;
+    const names = columns ? ` (${columns.map(chIdentifier).join(', ')})` : '';
+    const send = async () => {
+      const { stream, summary } = await this.#client.exec({
+        query: `INSERT INTO ${into}${names} FORMAT ${format}`,
+        // A Buffer is iterable: wrapped, or it would be sent byte by byte.
+        values: Buffer.isBuffer(body) ? Readable.from([body], { objectMode: false }) : body,
+        clickhouse_settings: { wait_end_of_query: 1, ...settings },
+        ...(signal && { abort_signal: signal }),
+      });
+      for await (const _ of stream);
+      return { readRows: Number(summary?.read_rows ?? 0), writtenRows: Number(summary?.written_rows ?? 0) };
+    };
+    return this.#guard(signal, send);
+  }
+
+  /**
+   * Asks for something that needs the password.
+   * @throws TidegateError SERVICE_UNREACHABLE or ACCESS_DENIED.
+   */
+  async ping(): Promise<void> {
+    await this.rows('SELECT 1');
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  /** Gives every failure its place: aborted by the caller, refused by the engine, or not answered at all. */
+  async #guard<T>(signal: AbortSignal | undefined, request: () => Promise<T>): Promise<T> {
+    try {
+      signal?.throwIfAborted();
+      return await request();
+    } catch (cause) {
+      signal?.throwIfAborted();
+      if (cause instanceof TidegateError) throw cause;
+      if (cause instanceof ClickHouseError && cause.code !== AUTHENTICATION_FAILED) throw cause;
+      throw this.#connectionError(cause);
+    }
+  }
+
+  #connectionError(cause: unknown): TidegateError {
+    if (cause instanceof ClickHouseError) {
+      return new TidegateError('ACCESS_DENIED', `ClickHouse at ${this.#address} refused the user '${this.#user}'`, {
+        remedy: 'Correct CLICKHOUSE_USER and CLICKHOUSE_PASSWORD.',
+        cause,
+      });
+    }
+    return new TidegateError('SERVICE_UNREACHABLE', `ClickHouse at ${this.#address} broke off or does not answer`, {
+      remedy: `Start it, or correct CLICKHOUSE_URL. The request failed with: ${messageOf(cause)}`,
+      cause,
+    });
+  }
+}

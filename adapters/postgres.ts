@@ -1,0 +1,133 @@
+import pg from 'pg';
+import type { SourceColumn, SourceTable } from '../core/catalog.ts';
+import { messageOf, TidegateError } from '../core/errors.ts';
+import { formatTableName } from '../core/identifiers.ts';
+
+/**
+ * Every session reads values as the same text, whatever the server, the database or the role has set: the conversions
+ * in core/ rely on it.
+ */
+const SESSION_SETTINGS = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO',
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  client_encoding: 'UTF8',
+  row_security: 'off',
+} as const;
+
+/**
+ * Opens a session. The caller ends it.
+ * @param options.applicationName what pg_stat_activity shows.
+ * @param options.replication true for a connection that also understands replication commands (CREATE_REPLICATION_SLOT).
+ * @throws TidegateError SERVICE_UNREACHABLE, ACCESS_DENIED or SOURCE_NOT_READY (no such database).
+ */
+export async function connectPostgres(
+  url: URL,
+  options: { applicationName: string; replication?: boolean },
+): Promise<pg.Client> {
+  const config = {
+    connectionString: url.href,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    options: Object.entries(SESSION_SETTINGS)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
+    // Not in the types of pg: sent as the startup parameter of the same name.
+    ...(options.replication ? { replication: 'database' } : {}),
+  };
+  const client = new pg.Client(config);
+  // A server that goes away between two queries emits an error; the next query then fails and says so to its caller.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw connectionError(url, error);
+  }
+  return client;
+}
+
+/** The URL without its password, for messages. */
+function addressOf(url: URL): string {
+  return `${url.hostname}:${url.port || '5432'}${url.pathname}`;
+}
+
+function connectionError(url: URL, cause: unknown): TidegateError {
+  const code = (cause as { code?: string }).code ?? '';
+  const user = decodeURIComponent(url.username);
+  // 28: refused authentication. 42501: the role may not connect to this database.
+  if (code.startsWith('28') || code === '42501') {
+    return new TidegateError('ACCESS_DENIED', `PostgreSQL at ${addressOf(url)} refused the user '${user}'`, {
+      remedy: `Correct the user or the password in the URL, or grant the access. PostgreSQL says: ${messageOf(cause)}`,
+      cause,
+    });
+  }
+  if (code === '3D000') {
+    return new TidegateError('SOURCE_NOT_READY', `there is no database at ${addressOf(url)}`, {
+      remedy: 'Create the database, or correct its name in the URL.',
+      cause,
+    });
+  }
+  return new TidegateError('SERVICE_UNREACHABLE', `PostgreSQL at ${addressOf(url)} does not answer`, {
+    remedy: `Start it, or correct the URL. The connection failed with: ${messageOf(cause) || code}`,
+    cause,
+  });
+}
+
+const TABLE_SQL = `
+  SELECT c.oid::bigint AS oid, c.relkind AS kind, c.relreplident AS "replicaIdentity",
+    coalesce((SELECT sum(p.reltuples) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
+              WHERE t.isleaf AND p.reltuples >= 0), c.reltuples)::float8 AS "estimatedRows",
+    CASE WHEN c.relkind = 'r'
+      THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END::float8 AS pages,
+    coalesce((SELECT array_agg(a.attname::text ORDER BY k.position)
+              FROM pg_index i
+              CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position)
+              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+              WHERE i.indrelid = c.oid AND i.indisprimary AND k.position <= i.indnkeyatts), '{}') AS "primaryKey"
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
+
+/** Walks each column's domains down to the base type; a NOT NULL anywhere on the way counts. */
+const COLUMNS_SQL = `
+  WITH RECURSIVE resolved AS (
+    SELECT a.attnum, a.atttypid AS type, a.atttypmod AS typmod, a.attnotnull AS "notNull"
+    FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT r.attnum, t.typbasetype, CASE WHEN r.typmod >= 0 THEN r.typmod ELSE t.typtypmod END,
+      r."notNull" OR t.typnotnull
+    FROM resolved r JOIN pg_type t ON t.oid = r.type AND t.typtype = 'd'
+  )
+  SELECT a.attname AS name, a.attnum::int AS attnum, format_type(r.type, r.typmod) AS type, t.typname AS "typeName",
+    t.typtype AS "typeKind", t.typcategory AS "typeCategory", r."notNull", a.attgenerated <> '' AS generated,
+    pg_get_expr(d.adbin, d.adrelid) AS default
+  FROM resolved r
+  JOIN pg_type t ON t.oid = r.type AND t.typtype <> 'd'
+  JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = r.attnum
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  ORDER BY a.attnum`;
+
+/**
+ * Reads the catalog's description of one table.
+ * @throws TidegateError SOURCE_NOT_READY when there is no such table.
+ */
+export async function readSourceTable(
+  client: pg.ClientBase,
+  { schema, name }: { schema: string; name: string },
+): Promise<SourceTable> {
+  const tables = await client.query<Omit<SourceTable, 'schema' | 'name' | 'columns' | 'oid'> & { oid: string }>(
+    TABLE_SQL,
+    [schema, name],
+  );
+  const table = tables.rows[0];
+  if (!table) {
+    throw new TidegateError('SOURCE_NOT_READY', `the source has no table ${formatTableName({ schema, name })}`, {
+      remedy: 'Create the table, or correct its name in the definition (names are case-sensitive).',
+    });
+  }
+  const columns = await client.query<SourceColumn>(COLUMNS_SQL, [table.oid]);
+  return { ...table, oid: Number(table.oid), schema, name, columns: columns.rows };
+}
