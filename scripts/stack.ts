@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { TidegateError } from '../core/errors.ts';
+import { messageOf, TidegateError } from '../core/errors.ts';
 import { describeFailure, stackFailed } from '../stack/error.ts';
 import { type ServiceName, serviceNames } from '../stack/names.ts';
 import { type RunningStack, type StackOptions, startStack } from '../stack/stack.ts';
@@ -19,17 +19,26 @@ Options:
   --help              print this
 `;
 
+/** The options as written; a wrong one is said in one line, with where to look. */
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        ports: { type: 'string', default: 'fixed' },
+        home: { type: 'string', default: process.env['TIDEGATE_HOME'] || '.tidegate' },
+        only: { type: 'string' },
+        fresh: { type: 'boolean', default: false },
+        debug: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw invalid(messageOf(error));
+  }
+}
+
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      ports: { type: 'string', default: 'fixed' },
-      home: { type: 'string', default: process.env['TIDEGATE_HOME'] || '.tidegate' },
-      only: { type: 'string' },
-      fresh: { type: 'boolean', default: false },
-      debug: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
+  const values = parse();
   const { ports } = values;
   if (ports !== 'fixed' && ports !== 'auto') throw invalid(`--ports takes fixed or auto, not ${ports}`);
   const services = values.only?.split(',').map((name) => {
