@@ -1,0 +1,179 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { RequestBody } from './body.ts';
+import { Engine, type RunningStatement } from './engine.ts';
+import { fromEngine, raise } from './errors.ts';
+import { runInsert } from './insert.ts';
+import { readPipe } from './pipes.ts';
+import { type QueryRequest, readRequest } from './request.ts';
+import { ResultWriter, type Summary } from './response.ts';
+import { parseStatement, type Statement } from './statement.ts';
+import { authenticate, type User } from './users.ts';
+
+export interface ClickHouseServer {
+  url: string;
+  version: string;
+  /** Stops listening, lets running statements finish for three seconds, stops the rest, closes the data folder. */
+  close(): Promise<void>;
+}
+
+/** SQL text, without the data of an INSERT, may be this long. */
+const MAX_SQL_BYTES = 64 * 1024 * 1024;
+const CLOSE_GRACE_MS = 3000;
+
+/**
+ * Serves ClickHouse's HTTP interface on 127.0.0.1 from a data folder. A process can hold one data folder only, and the engine needs a
+ * large UV_THREADPOOL_SIZE, so start it as its own process (main.ts) wherever something else runs too.
+ *
+ * @param options.port 0 takes any free port
+ */
+export async function startClickHouseServer(options: {
+  path: string;
+  port: number;
+  users: readonly User[];
+}): Promise<ClickHouseServer> {
+  const engine = new Engine(options.path);
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 30_000 }, (message, response) => {
+    response.on('error', () => {});
+    handle({ message, response, engine, users: options.users }).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, version: engine.version, close: () => close(server, engine) };
+}
+
+async function close(server: Server, engine: Engine): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  await engine.close(CLOSE_GRACE_MS);
+  server.closeAllConnections();
+  await closed;
+}
+
+interface Exchange {
+  message: IncomingMessage;
+  response: ServerResponse;
+  engine: Engine;
+  users: readonly User[];
+}
+
+async function handle(exchange: Exchange): Promise<void> {
+  const { message, response, engine, users } = exchange;
+  const { pathname, searchParams } = new URL(message.url ?? '/', 'http://localhost');
+  const asksNothing = message.method === 'GET' && !searchParams.get('query');
+  if (pathname === '/ping' || pathname === '/replicas_status' || (pathname === '/' && asksNothing)) {
+    response.setHeader('Content-Type', 'text/html; charset=UTF-8').end('Ok.\n');
+    return;
+  }
+  if (pathname !== '/' && pathname !== '/query') {
+    response.statusCode = 404;
+    response.end(
+      `There is no handle ${pathname}\n\nUse / or /ping for health checks, and POST / with SQL in the body.\n`,
+    );
+    return;
+  }
+  let writer = newWriter(exchange, { queryId: '', acceptEncoding: '', waitEndOfQuery: false }, 'TabSeparated');
+  try {
+    const request = readRequest(message);
+    writer = newWriter(exchange, request, request.defaultFormat);
+    const user = authenticate(users, request.user, request.password);
+    const body = new RequestBody(message, request.contentEncoding);
+    const { statement: parsed, first } = await readStatement(request, body);
+    const format = (parsed.kind === 'insert' ? undefined : parsed.format) ?? request.defaultFormat;
+    writer = newWriter(exchange, request, format);
+    const context = {
+      ...request,
+      readonly: user.readonly || (request.readonlyMethod ? 2 : 0),
+      userSettings: Object.entries(user.settings ?? {}).map(([name, value]): [string, string] => [name, String(value)]),
+    } as const;
+    const summary = await engine.withStatement(context, async (statement) => {
+      if (parsed.kind === 'insert') return runInsert({ insert: parsed, first, body, statement });
+      const gone = () => void statement.kill().catch(() => {});
+      response.once('close', gone);
+      try {
+        return await runQuery({ query: parsed, format, statement, writer });
+      } finally {
+        response.off('close', gone);
+      }
+    });
+    await writer.end(summary);
+  } catch (error) {
+    if (!response.destroyed) await writer.fail(fromEngine(error));
+  }
+}
+
+function newWriter(
+  { message, response, engine }: Exchange,
+  request: Pick<QueryRequest, 'queryId' | 'acceptEncoding' | 'waitEndOfQuery'>,
+  format: string,
+): ResultWriter {
+  const { queryId, acceptEncoding, waitEndOfQuery } = request;
+  return new ResultWriter({
+    message,
+    response,
+    queryId,
+    acceptEncoding,
+    waitEndOfQuery,
+    format,
+    version: engine.version,
+  });
+}
+
+/** Reads as much of the body as belongs to the SQL; what was read beyond it is the beginning of the data. */
+async function readStatement(
+  request: QueryRequest,
+  body: RequestBody,
+): Promise<{ statement: Statement; first: Buffer }> {
+  let text = Buffer.from(request.query === '' ? '' : `${request.query}\n`);
+  let ended = false;
+  for (;;) {
+    const statement = parseStatement(text.toString('latin1'), ended);
+    if (statement) {
+      return { statement, first: statement.kind === 'insert' ? text.subarray(statement.dataStart) : Buffer.alloc(0) };
+    }
+    const chunk = await body.next();
+    if (chunk) text = Buffer.concat([text, chunk]);
+    else ended = true;
+    if (text.length > MAX_SQL_BYTES)
+      throw raise.queryTooLarge(`SQL is longer than ${MAX_SQL_BYTES} bytes. Send data with INSERT.`);
+  }
+}
+
+async function runQuery(options: {
+  query: Exclude<Statement, { kind: 'insert' }>;
+  format: string;
+  statement: RunningStatement;
+  writer: ResultWriter;
+}): Promise<Summary> {
+  const { query, format, statement, writer } = options;
+  if (query.kind === 'other') {
+    const result = await statement.run(query.text, format);
+    await writer.write(result.bytes());
+    return summarise(result);
+  }
+  const result = statement.run(query.sql(statement.pipe), format);
+  result.catch(() => {});
+  const rows = readPipe(statement.pipe, result);
+  try {
+    for await (const chunk of rows) await writer.write(chunk);
+  } finally {
+    rows.destroy();
+    await result.catch(() => {});
+  }
+  return summarise(await result);
+}
+
+function summarise({
+  rowsRead,
+  bytesRead,
+  elapsed,
+}: {
+  rowsRead: number;
+  bytesRead: number;
+  elapsed: number;
+}): Summary {
+  return { readRows: rowsRead, readBytes: bytesRead, elapsedSeconds: elapsed };
+}
