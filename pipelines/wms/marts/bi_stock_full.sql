@@ -1,0 +1,19 @@
+-- bi_stock_full: every balance with the names around it, one row a product and warehouse. A stream is ahead of the
+-- daily catalogues, so what they do not know yet is shown as such. `known` tells a row that was not found from one
+-- that was, whether the join fills the gap with NULL or with a default.
+SELECT
+  stock.warehouse_id AS "id склада",
+  CASE WHEN warehouse.known = 1 THEN warehouse.warehouse_name ELSE '-- не определено --' END AS "склад",
+  CASE WHEN region.known = 1 THEN region.region_id ELSE 0 END AS "id региона",
+  CASE WHEN region.known = 1 THEN region.region_name ELSE '-- не определено --' END AS "регион",
+  stock.product_id AS "id товара",
+  CASE WHEN product.known = 1 THEN product.product_name ELSE '-- не определено --' END AS "товар",
+  CASE WHEN product.known = 1 THEN product.product_category ELSE '-- не определено --' END AS "матрица",
+  stock.quantity AS "остаток, шт."
+FROM stock_balances_v AS stock
+LEFT JOIN (SELECT warehouse_id, warehouse_name, region_id, 1 AS known FROM warehouses) AS warehouse
+  ON warehouse.warehouse_id = stock.warehouse_id
+LEFT JOIN (SELECT region_id, region_name, 1 AS known FROM regions) AS region
+  ON region.region_id = warehouse.region_id
+LEFT JOIN (SELECT product_id, product_name, product_category, 1 AS known FROM products) AS product
+  ON product.product_id = stock.product_id
