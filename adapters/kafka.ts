@@ -1,4 +1,5 @@
-import { type Admin, Kafka, KafkaJSError, KafkaJSSASLAuthenticationError, logLevel } from 'kafkajs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import kafkajs, { type Admin, Kafka, type LogEntry, logLevel, type TopicPartitionOffset } from 'kafkajs';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import type { Environment } from './environment.ts';
 
@@ -12,143 +13,198 @@ export function partitionKey(topic: string, partition: number): string {
 
 /**
  * A kafkajs client of the brokers in KAFKA_BROKERS (`host:port`, separated by commas). It connects when first used.
- * kafkajs's own log is off: what goes wrong is thrown, and thrown errors are shown.
+ * kafkajs's own log is not printed: what goes wrong is thrown, and thrown errors are shown.
+ * @param options.onError is given each message that kafkajs logs as an error, before kafkajs acts on it; what it throws
+ * stops that action.
  * @throws TidegateError INVALID_SETTING when KAFKA_BROKERS is missing.
  */
-export function openKafka(environment: Environment): Kafka {
+export function openKafka(environment: Environment, options: { onError?: (message: string) => void } = {}): Kafka {
+  hushNegativeTimeouts();
+  const { onError } = options;
   return new Kafka({
     clientId: 'tidegate',
     brokers: environment
       .required('KAFKA_BROKERS')
       .split(',')
       .map((broker) => broker.trim()),
-    logLevel: logLevel.NOTHING,
     connectionTimeout: 3000,
     requestTimeout: 30_000,
     retry: { initialRetryTime: 100, maxRetryTime: 5000, retries: 8 },
+    logLevel: onError ? logLevel.ERROR : logLevel.NOTHING,
+    ...(onError && { logCreator: () => (entry: LogEntry) => onError(entry.log.message) }),
+  });
+}
+
+let hushed = false;
+
+/** kafkajs sets a timer to a negative time with each request; Node takes it for 1 ms, which is meant, but warns. */
+function hushNegativeTimeouts(): void {
+  if (hushed) return;
+  hushed = true;
+  const emitWarning = process.emitWarning as (...args: unknown[]) => void;
+  process.emitWarning = (...args: unknown[]) => {
+    if (args[1] !== 'TimeoutNegativeWarning') emitWarning.apply(process, args);
+  };
+}
+
+/*
+ * Topics and offsets. Each function opens a connection of its own and throws TidegateError SERVICE_UNREACHABLE when the
+ * brokers do not answer and ACCESS_DENIED when they refuse the user.
+ */
+
+/** Creates the topics that do not exist (1 partition, 1 replica by default); those that exist stay as they are. */
+export async function createTopics(
+  kafka: Kafka,
+  topics: readonly string[],
+  options: { partitions?: number; replicationFactor?: number; config?: Record<string, string> } = {},
+): Promise<void> {
+  const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
+  await withAdmin(kafka, async (admin) => {
+    const existing = await admin.listTopics();
+    const missing = topics.filter((topic) => !existing.includes(topic));
+    if (missing.length === 0) return;
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: missing.map((topic) => ({
+        topic,
+        numPartitions: options.partitions ?? 1,
+        replicationFactor: options.replicationFactor ?? 1,
+        configEntries,
+      })),
+    });
+  });
+}
+
+/** Deletes those of the topics that exist. */
+export async function deleteTopics(kafka: Kafka, topics: readonly string[]): Promise<void> {
+  await withAdmin(kafka, async (admin) => {
+    const existing = await existingOf(admin, topics);
+    if (existing.length > 0) await admin.deleteTopics({ topics: existing });
+  });
+}
+
+/** The offset that follows the last message of each partition. */
+export async function endOffsets(kafka: Kafka, topics: readonly string[]): Promise<Offsets> {
+  return await topicOffsets(kafka, topics, 'high');
+}
+
+/** The offset of the first message that each partition still retains. */
+export async function earliestOffsets(kafka: Kafka, topics: readonly string[]): Promise<Offsets> {
+  return await topicOffsets(kafka, topics, 'low');
+}
+
+/** What the group has committed: the offset of the next message it will read, by partition. */
+export async function committedOffsets(
+  kafka: Kafka,
+  { group, topics }: { group: string; topics: readonly string[] },
+): Promise<Offsets> {
+  return await withAdmin(kafka, async (admin) => {
+    const existing = await existingOf(admin, topics);
+    // Asked for no topic, the broker would answer for all of them.
+    const found = existing.length === 0 ? [] : await admin.fetchOffsets({ groupId: group, topics: existing });
+    const entries = found.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, offset }): [string, bigint] => [partitionKey(topic, partition), BigInt(offset)]),
+    );
+    return new Map(entries.filter(([, offset]) => offset >= 0n));
   });
 }
 
 /**
- * Topics and offsets of one cluster. Its methods throw TidegateError SERVICE_UNREACHABLE when the brokers do not answer
- * and ACCESS_DENIED when they refuse the user.
+ * Commits the topics' present ends for the group, so that it skips everything before them.
+ * @throws TidegateError ALREADY_RUNNING when the group still has a running member after half a minute, which is longer
+ * than the broker remembers one that was killed.
  */
-export class KafkaAdmin {
-  readonly #admin: Admin;
+export async function moveGroupToEnds(
+  kafka: Kafka,
+  { group, topics }: { group: string; topics: readonly string[] },
+): Promise<void> {
+  await withAdmin(kafka, async (admin) => {
+    const existing = await existingOf(admin, topics);
+    if (existing.length === 0) return;
+    await waitUntilEmpty(admin, group);
+    const ends: { topic: string; partition: number; offset: string }[] = [];
+    for (const topic of existing) {
+      const partitions = await admin.fetchTopicOffsets(topic);
+      ends.push(...partitions.map(({ partition, high }) => ({ topic, partition, offset: high })));
+    }
+    await commitAsMember(kafka, { group, topics: existing, offsets: ends });
+  });
+}
 
-  private constructor(admin: Admin) {
-    this.#admin = admin;
-  }
+const GROUP_PATIENCE_MS = 30_000;
 
-  static async open(kafka: Kafka): Promise<KafkaAdmin> {
-    const admin = kafka.admin();
-    await asTidegateError(() => admin.connect());
-    return new KafkaAdmin(admin);
-  }
-
-  async close(): Promise<void> {
-    await this.#admin.disconnect();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  /** Creates the topics that do not exist; those that exist stay as they are. */
-  async createTopics(
-    topics: readonly string[],
-    options: { partitions?: number; replicationFactor?: number; config?: Record<string, string> } = {},
-  ): Promise<void> {
-    const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
-    const existing = new Set(await asTidegateError(() => this.#admin.listTopics()));
-    const missing = topics.filter((topic) => !existing.has(topic));
-    if (missing.length === 0) return;
-    await asTidegateError(() =>
-      this.#admin.createTopics({
-        waitForLeaders: true,
-        topics: missing.map((topic) => ({
-          topic,
-          numPartitions: options.partitions ?? 1,
-          replicationFactor: options.replicationFactor ?? 1,
-          configEntries,
-        })),
-      }),
-    );
-  }
-
-  /** Deletes the topics that exist. */
-  async deleteTopics(topics: readonly string[]): Promise<void> {
-    const existing = await this.#existing(topics);
-    if (existing.length > 0) await asTidegateError(() => this.#admin.deleteTopics({ topics: existing }));
-  }
-
-  /** The offset that follows the last message of each partition. */
-  async endOffsets(topics: readonly string[]): Promise<Offsets> {
-    return await this.#topicOffsets(topics, 'high');
-  }
-
-  /** The offset of the first message that each partition still retains. */
-  async earliestOffsets(topics: readonly string[]): Promise<Offsets> {
-    return await this.#topicOffsets(topics, 'low');
-  }
-
-  /** What the group has committed: the offset of the next message it will read, by partition. */
-  async committedOffsets(group: string, topics: readonly string[]): Promise<Offsets> {
-    const existing = await this.#existing(topics);
-    if (existing.length === 0) return new Map();
-    const responses = await asTidegateError(() => this.#admin.fetchOffsets({ groupId: group, topics: existing }));
-    return new Map(
-      responses.flatMap(({ topic, partitions }) =>
-        partitions
-          .map(({ partition, offset }): [string, bigint] => [partitionKey(topic, partition), BigInt(offset)])
-          .filter(([, offset]) => offset >= 0n),
-      ),
-    );
-  }
-
-  /**
-   * Commits the topics' present ends for the group, so that it skips everything before them. The group must have no
-   * running member.
-   */
-  async moveGroupToEnds(group: string, topics: readonly string[]): Promise<void> {
-    for (const topic of await this.#existing(topics)) {
-      await asTidegateError(async () => {
-        const ends = await this.#admin.fetchTopicOffsets(topic);
-        const partitions = ends.map(({ partition, high }) => ({ partition, offset: high }));
-        await this.#admin.setOffsets({ groupId: group, topic, partitions });
+async function waitUntilEmpty(admin: Admin, group: string): Promise<void> {
+  const deadline = Date.now() + GROUP_PATIENCE_MS;
+  for (;;) {
+    const { groups } = await admin.describeGroups([group]);
+    const members = groups[0]?.members.length ?? 0;
+    if (members === 0) return;
+    if (Date.now() > deadline) {
+      throw new TidegateError('ALREADY_RUNNING', `consumer group '${group}' has ${members} running member(s)`, {
+        remedy: 'Pause the stream first.',
       });
     }
+    await sleep(250);
   }
+}
 
-  async #existing(topics: readonly string[]): Promise<string[]> {
-    const existing = new Set(await asTidegateError(() => this.#admin.listTopics()));
-    return topics.filter((topic) => existing.has(topic));
+/** A broker takes commits from members only, so this joins the group for a moment, reading nothing. */
+async function commitAsMember(
+  kafka: Kafka,
+  { group, topics, offsets }: { group: string; topics: string[]; offsets: TopicPartitionOffset[] },
+): Promise<void> {
+  const consumer = kafka.consumer({ groupId: group, maxWaitTimeInMs: 50, allowAutoTopicCreation: false });
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topics, fromBeginning: true });
+    const joined = new Promise<void>((resolve, reject) => {
+      consumer.on(consumer.events.GROUP_JOIN, () => resolve());
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+    });
+    await Promise.all([
+      joined,
+      consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => undefined }),
+    ]);
+    consumer.pause(topics.map((topic) => ({ topic })));
+    await consumer.commitOffsets(offsets);
+  } finally {
+    await consumer.disconnect();
   }
+}
 
-  async #topicOffsets(topics: readonly string[], which: 'high' | 'low'): Promise<Offsets> {
+async function topicOffsets(kafka: Kafka, topics: readonly string[], which: 'high' | 'low'): Promise<Offsets> {
+  return await withAdmin(kafka, async (admin) => {
     const offsets: Offsets = new Map();
-    for (const topic of await this.#existing(topics)) {
-      for (const found of await asTidegateError(() => this.#admin.fetchTopicOffsets(topic))) {
+    for (const topic of await existingOf(admin, topics)) {
+      for (const found of await admin.fetchTopicOffsets(topic)) {
         offsets.set(partitionKey(topic, found.partition), BigInt(found[which]));
       }
     }
     return offsets;
-  }
+  });
 }
 
-/** Turns what kafkajs throws into the catalogue's errors; anything else passes. */
-export async function asTidegateError<T>(work: () => Promise<T>): Promise<T> {
+async function existingOf(admin: Admin, topics: readonly string[]): Promise<string[]> {
+  const existing = new Set(await admin.listTopics());
+  return topics.filter((topic) => existing.has(topic));
+}
+
+async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = kafka.admin();
   try {
-    return await work();
+    await admin.connect();
+    return await work(admin);
   } catch (error) {
     throw kafkaError(error);
+  } finally {
+    await admin.disconnect();
   }
 }
 
 /** The catalogue's error for what kafkajs threw: ACCESS_DENIED for a refused user, else SERVICE_UNREACHABLE. */
 export function kafkaError(error: unknown): unknown {
-  if (!(error instanceof KafkaJSError)) return error;
-  if (error instanceof KafkaJSSASLAuthenticationError) {
+  if (!(error instanceof kafkajs.KafkaJSError)) return error;
+  if (error instanceof kafkajs.KafkaJSSASLAuthenticationError) {
     return new TidegateError('ACCESS_DENIED', `Kafka refused the user: ${messageOf(error)}`, {
       remedy: 'Check the credentials of the brokers in KAFKA_BROKERS.',
       cause: error,
