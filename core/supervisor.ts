@@ -1,0 +1,241 @@
+import type { SnapshotResult, StreamPreparation, SupervisorPhase, SupervisorStatus } from './activityTypes.ts';
+import { backoffMs } from './backoff.ts';
+import type { Failure } from './failures.ts';
+
+/**
+ * The state machine of one pipeline's stream. It decides, the workflow does; time comes in as an argument, so that every
+ * decision can be replayed and tested.
+ *
+ *     preparing --snapshot needed--> snapshotting --+
+ *         |                                         v
+ *         +------------- prepared -----------> streaming --pause--> paused --resume--> preparing
+ *         ^                                         |
+ *         +--timer-- backing off <--retryable-------+--not retryable--> failed --resume--> preparing
+ *
+ * Beside that the connector is watched from the moment a snapshot exists, also while the stream is paused or has failed,
+ * because Debezium goes on draining the slot into Kafka. The watch has its own back-off; only a lost slot or a failure
+ * that no retry can cure reaches the stream.
+ */
+
+/** What the workflow has to do now for the stream. `wait` ends at `until` (epoch milliseconds) or with an input. */
+export type StreamStep =
+  | { do: 'prepare' }
+  | { do: 'snapshot' }
+  | { do: 'stream' }
+  | { do: 'wait'; until: number | null };
+/** What the workflow has to do now about the connector. */
+export type WatchStep = { do: 'watch' } | { do: 'nothing' } | { do: 'wait'; until: number };
+
+/** Everything there is to remember, as JSON: it is carried over when the workflow continues as new. */
+export interface SupervisorState extends Omit<SupervisorStatus, 'pipeline'> {
+  /** An operator wants the stream to stand still; the phase follows as soon as it does. */
+  paused: boolean;
+  /** There is a slot with a finished snapshot, so the connector may run. */
+  established: boolean;
+  watch: { failures: number; startedAt: string | null; retryAt: string | null; stopped: boolean };
+}
+
+/** After so much time without a failure, the next one is the first again. */
+const QUIET_MS = 60_000;
+
+export class Supervisor {
+  readonly #pipeline: string;
+  readonly #state: SupervisorState;
+
+  /** @param carried the state of the run before this one, as `state` gave it. */
+  constructor(pipeline: string, { now, carried }: { now: number; carried?: SupervisorState | undefined }) {
+    this.#pipeline = pipeline;
+    this.#state = carried ? copyOf(carried) : initialState(now);
+  }
+
+  get state(): SupervisorState {
+    return copyOf(this.#state);
+  }
+
+  get phase(): SupervisorPhase {
+    return this.#state.phase;
+  }
+
+  get status(): SupervisorStatus {
+    const { paused, established, watch, ...shown } = this.state;
+    return { pipeline: this.#pipeline, ...shown };
+  }
+
+  get step(): StreamStep {
+    const { phase, paused, retryAt } = this.#state;
+    if (phase === 'preparing') return { do: 'prepare' };
+    if (phase === 'snapshotting') return { do: 'snapshot' };
+    if (phase === 'streaming' && !paused) return { do: 'stream' };
+    return { do: 'wait', until: retryAt === null ? null : Date.parse(retryAt) };
+  }
+
+  get watchStep(): WatchStep {
+    const { established, watch } = this.#state;
+    if (!established || watch.stopped) return { do: 'nothing' };
+    return watch.retryAt === null ? { do: 'watch' } : { do: 'wait', until: Date.parse(watch.retryAt) };
+  }
+
+  prepared(preparation: StreamPreparation, now: number): void {
+    if (this.phase !== 'preparing') return;
+    this.#state.definitionHash = preparation.definitionHash;
+    this.#state.established = !preparation.snapshotNeeded;
+    if (preparation.snapshotNeeded) this.#enter('snapshotting', now, `A snapshot is taken: ${preparation.reason}.`);
+    else this.#enterStreaming(now);
+  }
+
+  snapshotFinished(snapshot: SnapshotResult, now: number): void {
+    if (this.phase !== 'snapshotting') return;
+    this.#state.snapshot = snapshot;
+    this.#state.established = true;
+    this.#enterStreaming(now);
+  }
+
+  /** The stream activity has landed and committed all it held, because of a pause or because its worker stops. */
+  streamEnded(now: number): void {
+    if (this.phase !== 'streaming') return;
+    if (this.#state.paused) this.#enterPaused(now);
+    else this.#backOff(now, 'The worker that ran the stream was stopped');
+  }
+
+  /** Preparing, the snapshot or the stream failed. */
+  failed(failure: Failure, now: number): void {
+    this.#recordError(failure, now);
+    if (failure.code === 'SLOT_LOST') this.#state.established = false;
+    if (!['preparing', 'snapshotting', 'streaming'].includes(this.phase)) return;
+    if (this.#state.paused) this.#enterPaused(now);
+    else if (failure.code === 'SLOT_LOST') this.#startOver(failure, now);
+    else if (failure.retryable) this.#backOff(now, failure.message);
+    else this.#enter('failed', now, failure.message);
+  }
+
+  watchStarted(now: number): void {
+    this.#state.watch.startedAt = iso(now);
+  }
+
+  /** The watch ended by itself, because its worker stops. */
+  watchEnded(now: number): void {
+    this.#delayWatch(now);
+  }
+
+  watchFailed(failure: Failure, now: number): void {
+    this.#recordError(failure, now);
+    const concernsStream = ['preparing', 'streaming', 'backing off'].includes(this.phase);
+    if (failure.code === 'SLOT_LOST') {
+      this.#state.established = false;
+      if (this.phase === 'paused') this.#state.reason = `${PAUSED} ${sentence(failure.message)}`;
+      else if (this.phase === 'streaming' && !this.#state.paused) this.#startOver(failure, now);
+    } else if (failure.retryable) {
+      this.#delayWatch(now);
+    } else {
+      this.#state.watch.stopped = true;
+      if (concernsStream && !this.#state.paused) this.#enter('failed', now, failure.message);
+    }
+  }
+
+  pause(now: number): void {
+    if (this.#state.paused) return;
+    this.#state.paused = true;
+    if (this.phase === 'backing off' || this.phase === 'failed') this.#enterPaused(now);
+    else if (this.phase === 'streaming') this.#state.reason = 'Pausing: what has been read is still being landed.';
+    else this.#state.reason = `${this.#state.reason} It pauses after that.`;
+  }
+
+  /** Ends a pause, a failure or a back-off: the next attempt is made at once. */
+  resume(now: number): void {
+    const waiting = ['paused', 'failed', 'backing off'].includes(this.phase);
+    if (!this.#state.paused && !waiting) return;
+    this.#state.paused = false;
+    if (!waiting) {
+      this.#state.reason =
+        this.phase === 'streaming' ? STREAMING : this.#state.reason.replace(' It pauses after that.', '');
+      return;
+    }
+    this.#state.attempts = 0;
+    this.#enter('preparing', now, PREPARING);
+  }
+
+  /** Lets the times that have come pass. */
+  timer(now: number): void {
+    const { retryAt, watch } = this.#state;
+    if (this.phase === 'backing off' && retryAt !== null && Date.parse(retryAt) <= now) {
+      this.#enter('preparing', now, PREPARING);
+    }
+    if (watch.retryAt !== null && Date.parse(watch.retryAt) <= now) watch.retryAt = null;
+  }
+
+  #enter(phase: SupervisorPhase, now: number, reason: string): void {
+    Object.assign(this.#state, { phase, since: iso(now), reason: sentence(reason), retryAt: null });
+    if (phase === 'preparing') Object.assign(this.#state.watch, { failures: 0, retryAt: null, stopped: false });
+  }
+
+  #enterStreaming(now: number): void {
+    if (this.#state.paused) this.#enterPaused(now);
+    else this.#enter('streaming', now, STREAMING);
+  }
+
+  #enterPaused(now: number): void {
+    this.#enter('paused', now, PAUSED);
+  }
+
+  #backOff(now: number, why: string): void {
+    this.#countAttempt(now);
+    const delay = backoffMs(this.#state.attempts);
+    this.#enter('backing off', now, `${sentence(why)} The next attempt is made in ${delay / 1000} s.`);
+    this.#state.retryAt = iso(now + delay);
+  }
+
+  /** The first loss is answered at once; one that comes back is not chased in a tight loop. */
+  #startOver(failure: Failure, now: number): void {
+    const quiet = this.#state.attempts === 0 || this.#hasBeenQuiet(now);
+    if (!quiet) {
+      this.#backOff(now, failure.message);
+      return;
+    }
+    this.#countAttempt(now);
+    this.#enter('preparing', now, failure.message);
+  }
+
+  #countAttempt(now: number): void {
+    this.#state.attempts = this.#hasBeenQuiet(now) ? 1 : this.#state.attempts + 1;
+  }
+
+  #hasBeenQuiet(now: number): boolean {
+    return this.phase === 'streaming' && now - Date.parse(this.#state.since) >= QUIET_MS;
+  }
+
+  #delayWatch(now: number): void {
+    const { watch } = this.#state;
+    const quiet = watch.startedAt !== null && now - Date.parse(watch.startedAt) >= QUIET_MS;
+    watch.failures = quiet ? 1 : watch.failures + 1;
+    watch.retryAt = iso(now + backoffMs(watch.failures));
+  }
+
+  #recordError({ code, message }: Failure, now: number): void {
+    this.#state.lastError = { code, message, at: iso(now) };
+  }
+}
+
+const PREPARING = 'The source is checked, and what is missing is created.';
+const STREAMING = 'Changes flow from Kafka into ClickHouse.';
+const PAUSED = 'Paused by an operator; changes are kept in Kafka.';
+
+function initialState(now: number): SupervisorState {
+  return {
+    ...{ phase: 'preparing', since: iso(now), reason: PREPARING, lastError: null, retryAt: null, attempts: 0 },
+    ...{ definitionHash: null, snapshot: null, paused: false, established: false },
+    watch: { failures: 0, startedAt: null, retryAt: null, stopped: false },
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function sentence(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`;
+}
+
+/** The state is JSON, and workflow code has no structuredClone. */
+function copyOf<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}

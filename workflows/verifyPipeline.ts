@@ -1,0 +1,39 @@
+import { ApplicationFailure, defineQuery, setHandler } from '@temporalio/workflow';
+import type { TableVerification, VerifyReport } from '../core/activityTypes.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { verifyTables } from './activities.ts';
+import { publish } from './publish.ts';
+
+/** The finished report; null while tables are still being compared. */
+export const reportQuery = defineQuery<VerifyReport | null>('report');
+
+/**
+ * Compares source and target of every table of a pipeline.
+ * A difference fails the workflow with DIFFERENCE_FOUND, so that lists of workflows show it in red; the report is the
+ * failure's detail.
+ */
+export async function verifyPipeline(pipeline: string): Promise<VerifyReport> {
+  let report: VerifyReport | null = null;
+  setHandler(reportQuery, () => report);
+  publish({ pipeline, stage: 'verifying', details: `Comparing every table of **${pipeline}** with its source.` });
+  report = await verifyTables(pipeline);
+  publish({ pipeline, stage: report.ok ? 'equal' : 'different', details: reportDetails(report) });
+  if (report.ok) return report;
+  const different = report.tables.filter((table) => !table.equal).map(({ table }) => table);
+  const type: ErrorCode = 'DIFFERENCE_FOUND';
+  throw ApplicationFailure.create({
+    type,
+    message: `${pipeline} differs from its source in ${different.join(', ')}. The report lists the keys.`,
+    nonRetryable: true,
+    details: [report],
+  });
+}
+
+function reportDetails({ pipeline, lsn, tables, seconds }: VerifyReport): string {
+  const line = ({ table, equal, sourceRows, targetRows, differences }: TableVerification) => {
+    const keys = differences.map(({ key, kind }) => `  - ${kind}: \`${key}\``);
+    const verdict = equal ? 'equal' : '**different**';
+    return [`- ${table}: ${verdict}, ${sourceRows} rows in the source, ${targetRows} in ClickHouse`, ...keys];
+  };
+  return [`**${pipeline}** compared at ${lsn} in ${seconds.toFixed(1)} s:`, '', ...tables.flatMap(line)].join('\n');
+}
