@@ -63,9 +63,12 @@ export interface StreamProgress {
 /** Heartbeat of watchConnector. */
 export interface ConnectorHealth {
   connector: string;
+  /** What Kafka Connect says; UNREACHABLE while it does not answer. */
   state: string;
   tasks: { id: number; state: string; trace: string | null }[];
   restarts: number;
+  /** What is wrong at the moment and being tried again, one sentence; null when nothing is. */
+  problem: string | null;
   slot: {
     name: string;
     active: boolean;
