@@ -3,7 +3,6 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { readIfThere, writeFileAtomically } from './files.ts';
-import type { ServiceName } from './names.ts';
 
 /** Where a stack keeps what belongs to it. All paths are absolute. */
 export interface Home {
@@ -62,11 +61,11 @@ export async function clearHome(home: Home): Promise<void> {
   makeFolders(home);
 }
 
-export function pidFile(home: Home, name: ServiceName): string {
+export function pidFile(home: Home, name: string): string {
   return join(home.run, `${name}.pid`);
 }
 
-export function logFile(home: Home, name: ServiceName): string {
+export function logFile(home: Home, name: string): string {
   return join(home.logs, `${name}.log`);
 }
 

@@ -12,6 +12,11 @@ export const titles: Readonly<Record<ServiceName, string>> = {
   temporal: 'Temporal',
 };
 
+/** The name for people of a service, whether of the stack or supervised beside it. */
+export function titleOf(name: string): string {
+  return name in titles ? titles[name as ServiceName] : name;
+}
+
 /** What has to answer before a service can start. */
 export const needs: Readonly<Record<ServiceName, readonly ServiceName[]>> = {
   postgres: [],

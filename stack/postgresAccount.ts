@@ -3,6 +3,7 @@ import { chownSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { stackFailed } from './error.ts';
 import type { Command } from './service.ts';
+import { which } from './tools.ts';
 
 /**
  * As whom PostgreSQL runs. It refuses to run as root, so root lends it an unprivileged account; `reach` says that this
@@ -14,12 +15,22 @@ export interface Account {
   readonly reach?: boolean;
 }
 
-/** The account for a data folder, which may not exist yet: the launcher's own unless that is root's. */
-export function accountFor(folder: string, binary: string): Account {
+/**
+ * The account for a data folder, which may not exist yet: the launcher's own unless that is root's.
+ * @throws TidegateError when root has no account to lend, or none that can get to the folder or the program.
+ */
+export async function accountFor(folder: string, program: string): Promise<Account> {
   if (process.getuid?.() !== 0) return {};
   const owner = statSync(folder, { throwIfNoEntry: false });
   const account = owner === undefined || owner.uid === 0 ? lookUp(['postgres', 'nobody']) : pick(owner);
-  return { ...account, reach: !canEnter(dirname(folder)) || !canEnter(dirname(binary)) };
+  const closed = closedFolder(dirname(folder)) ?? closedFolder(dirname(program));
+  if (closed !== undefined && (await which('setpriv')) === undefined) {
+    throw stackFailed(
+      `PostgreSQL does not run as root, and the user that root lends it cannot enter ${closed}`,
+      `Run as another user, or: apt-get install util-linux, for setpriv, or: chmod o+x ${closed}`,
+    );
+  }
+  return { ...account, reach: closed !== undefined };
 }
 
 /** The command as the account runs it. */
@@ -59,10 +70,10 @@ function lookUp(names: readonly string[]): { uid: number; gid: number } {
   );
 }
 
-/** Whether any user may pass through the folder and all above it. */
-function canEnter(folder: string): boolean {
+/** The folder, or the nearest one above it, that not every user may enter. */
+function closedFolder(folder: string): string | undefined {
   for (let path = folder; ; path = dirname(path)) {
-    if ((statSync(path).mode & 0o001) === 0) return false;
-    if (path === dirname(path)) return true;
+    if ((statSync(path).mode & 0o001) === 0) return path;
+    if (path === dirname(path)) return undefined;
   }
 }

@@ -1,9 +1,7 @@
-import type { ServiceName } from './names.ts';
-
 /** Says what one service is doing, as a plain line. */
 export type Say = (what: string) => void;
 
-export function sayer(name: ServiceName, onProgress: (line: string) => void): Say {
+export function sayer(name: string, onProgress: (line: string) => void): Say {
   return (what) => onProgress(`${name.padEnd(10)} ${what}`);
 }
 

@@ -1,6 +1,5 @@
 import type { Credentials, Home } from './home.ts';
 import type { EndingStep } from './identity.ts';
-import type { ServiceName } from './names.ts';
 import type { Ports } from './ports.ts';
 import type { Say } from './progress.ts';
 
@@ -25,7 +24,8 @@ export interface Command {
 }
 
 export interface Service {
-  readonly name: ServiceName;
+  /** Names the log and the pid file, and begins each line of progress. */
+  readonly name: string;
   /** Programs that must be installed but are not, given what is cached. Empty when all is well. */
   missingTools(): Promise<readonly MissingTool[]>;
   /** Gets what the service needs: programs into the cache, configuration and empty data into the home. */

@@ -4,7 +4,7 @@ import { stackFailed } from './error.ts';
 import { logFile, pidFile } from './home.ts';
 import { endProcess, isRunning, removePidFile, signalProcess, writePidFile } from './identity.ts';
 import { type Launched, launch, tailLog } from './launch.ts';
-import { titles } from './names.ts';
+import { titleOf } from './names.ts';
 import { withHeartbeat } from './progress.ts';
 import type { Command, Service, ServiceContext } from './service.ts';
 
@@ -60,7 +60,7 @@ export class Supervisor {
   signal(signal: NodeJS.Signals): void {
     if (this.#launched === undefined || !signalProcess(this.#launched.identity, signal)) {
       throw stackFailed(
-        `${titles[this.#service.name]} is not running, so it cannot get ${signal}`,
+        `${titleOf(this.#service.name)} is not running, so it cannot get ${signal}`,
         'Wait until it is up.',
       );
     }
@@ -116,7 +116,7 @@ export class Supervisor {
     const log = logFile(this.#context.home, this.#service.name);
     const tail = tailLog(log).replaceAll(/^/gm, '  ');
     return stackFailed(
-      `${titles[this.#service.name]} did not start: ${why}\n${tail || '  (its log is empty)'}`,
+      `${titleOf(this.#service.name)} did not start: ${why}\n${tail || '  (its log is empty)'}`,
       `Its log, of which the end follows, is ${log}.`,
     );
   }

@@ -22,6 +22,8 @@ export const connect: Service = {
 
   async check({ ports }) {
     await get(ports.connect, '/connectors');
+    // Answers well only once the worker has joined its group and can take connectors.
+    await get(ports.connect, '/health');
     const plugins = (await get(ports.connect, '/connector-plugins')) as { class: string }[];
     if (!plugins.some((plugin) => plugin.class === connector)) throw new Error(`plugin ${connector} is not loaded`);
   },
@@ -66,6 +68,9 @@ function workerProperties({ home, ports }: ServiceContext): Record<string, strin
     'session.timeout.ms': 6000,
     'heartbeat.interval.ms': 2000,
     'scheduled.rebalance.max.delay.ms': 0,
+    // While Kafka is down a task cannot stop, as it waits to send. Given up on after the usual five seconds, Debezium's
+    // task fails to close its connection, and its slot stays taken until the worker ends. So wait for Kafka instead.
+    'task.shutdown.graceful.timeout.ms': 300_000,
     'config.providers': 'file',
     'config.providers.file.class': 'org.apache.kafka.common.config.provider.FileConfigProvider',
     'config.providers.file.param.allowed.paths': home.secrets,

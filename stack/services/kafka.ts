@@ -55,6 +55,9 @@ function brokerProperties({ ports }: ServiceContext, folder: string): Record<str
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'group.initial.rebalance.delay.ms': 0,
+    // A killed broker may register again only after its old session has ended; nine seconds unless set.
+    'broker.session.timeout.ms': 3000,
+    'broker.heartbeat.interval.ms': 500,
     // The default buffer of the log cleaner would take a quarter of the heap.
     'log.cleaner.dedupe.buffer.size': 16_777_216,
   };

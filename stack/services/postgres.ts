@@ -21,7 +21,7 @@ export const postgres: Service = {
   async prepare(context) {
     const binaries = await findPostgres();
     const folder = join(context.home.data, 'postgres');
-    const account = accountFor(folder, binaries.postgres);
+    const account = await accountFor(folder, binaries.postgres);
     if (!existsSync(folder)) await initialise(context, { folder, account, initdb: binaries.initdb });
     const settings = {
       listen_addresses: '127.0.0.1',
