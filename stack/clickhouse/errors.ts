@@ -37,6 +37,12 @@ export const raise = {
   shuttingDown: () => new ClickHouseException(236, 'ABORTED', 'Server is shutting down.'),
 };
 
+/** Traces of the pipe that this server put into the statement; they would only puzzle its author. */
+const PIPE_TRACES = [
+  /:? \(in file\/uri [^)]*\/pipes\/\d+\)/g,
+  / ?INTO OUTFILE '[^']*\/pipes\/\d+' APPEND ?/g,
+  / ?FROM INFILE '[^']*\/pipes\/\d+' COMPRESSION 'none' ?/g,
+];
 const ENGINE_MESSAGE = /^Code: (\d+)\. DB::Exception: ([\s\S]*?)(?: \(version [^()]*(?:\([^()]*\))?\))?\s*$/;
 const TRAILING_TYPE = /\s*\(([A-Z][A-Z0-9_]{2,})\)\s*$/;
 
@@ -55,6 +61,7 @@ export function fromEngine(error: unknown): ClickHouseException {
       message = message.slice(0, named.index);
     }
   }
+  for (const trace of PIPE_TRACES) message = message.replaceAll(trace, '');
   return new ClickHouseException(code, type, message);
 }
 

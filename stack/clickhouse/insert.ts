@@ -8,37 +8,45 @@ import type { Statement } from './statement.ts';
 /** A body up to this size reaches the engine only after all of it has arrived: cut short, it inserts nothing. */
 const HOLD_BYTES = 16 * 1024 * 1024;
 
+/** The rows of an INSERT: what has arrived, and where more comes from unless that was all. */
+export interface InsertData {
+  arrived: Buffer[];
+  rest: RequestBody | undefined;
+}
+
+/** Receives a body up to 16 MiB whole, or the beginning of a larger one. A slow client thereby keeps no statement running. */
+export async function receiveFirst(first: Buffer, body: RequestBody): Promise<InsertData> {
+  const arrived = [first];
+  let size = first.length;
+  while (size < HOLD_BYTES) {
+    const chunk = await body.next();
+    if (!chunk) return { arrived, rest: undefined };
+    arrived.push(chunk);
+    size += chunk.length;
+  }
+  return { arrived, rest: body };
+}
+
 /**
- * Runs one INSERT whose rows follow as bytes. Whatever its size, it is one insert of the engine, fed through a pipe at the engine's
- * speed; memory stays bounded. When the client is cut off in the middle of a larger body, the statement is killed before its pipe ends,
- * so only blocks that the engine had already written stay, as on a real server.
+ * Runs one INSERT whose rows come as bytes. Whatever its size, it is one insert of the engine, fed through a pipe at the engine's speed;
+ * memory stays bounded. When the client is cut off in the middle of a larger body, the statement is killed before its pipe ends, so only
+ * blocks that the engine had already written stay, as on a real server.
  *
- * @param first the part of the data that was read together with the SQL
  * @returns read_rows: the rows that the engine parsed from the body (0 for INSERT SELECT FROM input(), which reports none)
  */
 export async function runInsert(options: {
   insert: Extract<Statement, { kind: 'insert' }>;
-  first: Buffer;
-  body: RequestBody;
+  data: InsertData;
   statement: RunningStatement;
 }): Promise<Summary> {
-  const { insert, first, body, statement } = options;
-  const held = [first];
-  let size = first.length;
-  let chunk: Buffer | undefined = first;
-  while (size < HOLD_BYTES) {
-    chunk = await body.next();
-    if (!chunk) break;
-    held.push(chunk);
-    size += chunk.length;
-  }
+  const { insert, data, statement } = options;
   const result = statement.run(insert.sql(statement.pipe), 'Null');
   result.catch(() => {});
   const pipe = await writePipe(statement.pipe, result);
   if (pipe) {
     try {
-      for (const part of held.splice(0)) await writeUnlessClosed(pipe, part);
-      if (chunk) await forward(body, pipe);
+      for (const chunk of data.arrived.splice(0)) await writeUnlessClosed(pipe, chunk);
+      if (data.rest) await forward(data.rest, pipe);
     } catch (error) {
       await statement.kill();
       pipe.destroy();

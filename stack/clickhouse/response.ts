@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import { createBrotliCompress, createDeflate, createGzip, createZstdCompress } from 'node:zlib';
 import { type ClickHouseException, httpStatus } from './errors.ts';
@@ -23,25 +24,33 @@ const ENCODERS: [string, () => Writable & NodeJS.ReadableStream][] = [
   ['deflate', createDeflate],
 ];
 
-interface ResponseOptions {
-  message: IncomingMessage;
-  response: ServerResponse;
+/** What a response says about its statement, and what its client can read. */
+export interface ResponseOptions {
   queryId: string;
   format: string;
+  /** The client's Accept-Encoding; empty sends the result as it is. */
   acceptEncoding: string;
+  /** Hold the whole result back until the statement has succeeded. */
   waitEndOfQuery: boolean;
-  version: string;
 }
 
 /** One response: a result that is streamed, with its headers, or an error in the form that clients recognise. */
 export class ResultWriter {
-  readonly #options: ResponseOptions;
-  readonly #tag = Math.random().toString(36).slice(2).padEnd(16, 'x').slice(0, 16);
+  readonly #response: ServerResponse;
+  readonly #version: string;
+  readonly #tag = randomBytes(8).toString('hex');
+  #options: ResponseOptions = { queryId: '', format: 'TabSeparated', acceptEncoding: '', waitEndOfQuery: false };
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   #out: Writable | undefined;
 
-  constructor(options: ResponseOptions) {
+  constructor(response: ServerResponse, version: string) {
+    this.#response = response;
+    this.#version = version;
+  }
+
+  /** Tells what is known of the statement so far, before anything is written. */
+  configure(options: ResponseOptions): void {
     this.#options = options;
   }
 
@@ -65,8 +74,8 @@ export class ResultWriter {
 
   /** Ends the response of a statement that has failed, whether or not a part of its result has been sent. */
   async fail(error: ClickHouseException): Promise<void> {
-    const { response, version } = this.#options;
-    const text = error.render(version);
+    const response = this.#response;
+    const text = error.render(this.#version);
     if (!this.#out) {
       this.#headers({});
       response.removeHeader('X-ClickHouse-Format');
@@ -88,7 +97,8 @@ export class ResultWriter {
 
   async #start(summary: Summary): Promise<void> {
     if (this.#out) return;
-    const { response, acceptEncoding } = this.#options;
+    const response = this.#response;
+    const { acceptEncoding } = this.#options;
     this.#headers(summary);
     const [name, create] = ENCODERS.find(([encoding]) => acceptEncoding.includes(encoding)) ?? [];
     if (name && create) {
@@ -105,7 +115,8 @@ export class ResultWriter {
   }
 
   #headers(summary: Summary): void {
-    const { response, queryId, format } = this.#options;
+    const { queryId, format } = this.#options;
+    const response = this.#response;
     response.setHeader('Content-Type', contentType(format));
     response.setHeader('X-ClickHouse-Server-Display-Name', 'tidegate');
     response.setHeader('X-ClickHouse-Query-Id', queryId);

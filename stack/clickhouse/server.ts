@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RequestBody } from './body.ts';
-import { Engine, type RunningStatement } from './engine.ts';
+import { Engine, type StatementContext } from './engine.ts';
 import { fromEngine, raise } from './errors.ts';
-import { runInsert } from './insert.ts';
-import { readPipe } from './pipes.ts';
+import { receiveFirst, runInsert } from './insert.ts';
 import { type QueryRequest, readRequest } from './request.ts';
-import { ResultWriter, type Summary } from './response.ts';
+import { ResultWriter } from './response.ts';
+import { runSelect, summarise } from './select.ts';
 import { parseStatement, type Statement } from './statement.ts';
 import { authenticate, type User } from './users.ts';
 
@@ -75,29 +75,22 @@ async function handle(exchange: Exchange): Promise<void> {
     );
     return;
   }
-  let writer = newWriter(exchange, { queryId: '', acceptEncoding: '', waitEndOfQuery: false }, 'TabSeparated');
+  const writer = new ResultWriter(response, engine.version);
   try {
     const request = readRequest(message);
-    writer = newWriter(exchange, request, request.defaultFormat);
+    writer.configure({ ...request, format: request.defaultFormat });
     const user = authenticate(users, request.user, request.password);
     const body = new RequestBody(message, request.contentEncoding);
     const { statement: parsed, first } = await readStatement(request, body);
     const format = (parsed.kind === 'insert' ? undefined : parsed.format) ?? request.defaultFormat;
-    writer = newWriter(exchange, request, format);
-    const context = {
-      ...request,
-      readonly: user.readonly || (request.readonlyMethod ? 2 : 0),
-      userSettings: Object.entries(user.settings ?? {}).map(([name, value]): [string, string] => [name, String(value)]),
-    } as const;
-    const summary = await engine.withStatement(context, async (statement) => {
-      if (parsed.kind === 'insert') return runInsert({ insert: parsed, first, body, statement });
-      const gone = () => void statement.kill().catch(() => {});
-      response.once('close', gone);
-      try {
-        return await runQuery({ query: parsed, format, statement, writer });
-      } finally {
-        response.off('close', gone);
-      }
+    writer.configure({ ...request, format });
+    const data = parsed.kind === 'insert' ? await receiveFirst(first, body) : undefined;
+    const summary = await engine.withStatement(contextOf(request, user), async (statement) => {
+      if (parsed.kind === 'insert') return runInsert({ insert: parsed, data: data!, statement });
+      if (parsed.kind === 'select') return runSelect({ select: parsed, format, statement, writer, response });
+      const result = await statement.run(parsed.text, format);
+      await writer.write(result.bytes());
+      return summarise(result);
     });
     await writer.end(summary);
   } catch (error) {
@@ -105,21 +98,13 @@ async function handle(exchange: Exchange): Promise<void> {
   }
 }
 
-function newWriter(
-  { message, response, engine }: Exchange,
-  request: Pick<QueryRequest, 'queryId' | 'acceptEncoding' | 'waitEndOfQuery'>,
-  format: string,
-): ResultWriter {
-  const { queryId, acceptEncoding, waitEndOfQuery } = request;
-  return new ResultWriter({
-    message,
-    response,
-    queryId,
-    acceptEncoding,
-    waitEndOfQuery,
-    format,
-    version: engine.version,
-  });
+function contextOf(request: QueryRequest, user: User): StatementContext {
+  const userSettings = Object.entries(user.settings ?? {});
+  return {
+    ...request,
+    readonly: user.readonly || (request.readonlyMethod ? 2 : 0),
+    userSettings: userSettings.map(([name, value]): [string, string] => [name, String(value)]),
+  };
 }
 
 /** Reads as much of the body as belongs to the SQL; what was read beyond it is the beginning of the data. */
@@ -140,40 +125,4 @@ async function readStatement(
     if (text.length > MAX_SQL_BYTES)
       throw raise.queryTooLarge(`SQL is longer than ${MAX_SQL_BYTES} bytes. Send data with INSERT.`);
   }
-}
-
-async function runQuery(options: {
-  query: Exclude<Statement, { kind: 'insert' }>;
-  format: string;
-  statement: RunningStatement;
-  writer: ResultWriter;
-}): Promise<Summary> {
-  const { query, format, statement, writer } = options;
-  if (query.kind === 'other') {
-    const result = await statement.run(query.text, format);
-    await writer.write(result.bytes());
-    return summarise(result);
-  }
-  const result = statement.run(query.sql(statement.pipe), format);
-  result.catch(() => {});
-  const rows = readPipe(statement.pipe, result);
-  try {
-    for await (const chunk of rows) await writer.write(chunk);
-  } finally {
-    rows.destroy();
-    await result.catch(() => {});
-  }
-  return summarise(await result);
-}
-
-function summarise({
-  rowsRead,
-  bytesRead,
-  elapsed,
-}: {
-  rowsRead: number;
-  bytesRead: number;
-  elapsed: number;
-}): Summary {
-  return { readRows: rowsRead, readBytes: bytesRead, elapsedSeconds: elapsed };
 }
