@@ -55,8 +55,10 @@ export interface StreamProgress {
       lastLsn: string | null;
     }
   >;
-  /** Next offset to be committed, by `topic:partition`. */
+  /** Committed offsets, that is of the next message to land, by `topic:partition`. */
   offsets: Record<string, string>;
+  /** What is wrong at the moment and being tried again, one sentence; null when nothing is. */
+  problem: string | null;
   startedAt: string;
 }
 
