@@ -19,9 +19,10 @@ export const clickhouse: Service = {
     if (!existsSync(server))
       throw stackFailed('stack/clickhouse/main.ts is missing', 'Restore it from the repository.');
     const users = join(home.config, 'clickhouse-users.json');
+    // Of ClickHouse's two kinds of read-only, 2 lets a query choose settings, such as how 64-bit numbers are written.
     const list = [
       { name: writer, password: credentials.clickhousePassword },
-      { name: reader, password: credentials.clickhouseReaderPassword, readonly: true },
+      { name: reader, password: credentials.clickhouseReaderPassword, readonly: 2 },
     ];
     writeFileAtomically(users, `${JSON.stringify(list, null, 2)}\n`, 0o600);
     const path = join(home.data, 'clickhouse');
