@@ -35,6 +35,8 @@ export const ERROR_CATALOGUE = {
   ALREADY_RUNNING: { retryable: false },
   /** The local stack lacks a tool, or a service of it cannot start. */
   STACK_FAILED: { retryable: false },
+  /** The pipeline has no running supervisor. */
+  NOT_STARTED: { retryable: false },
   /** Source and target differ. */
   DIFFERENCE_FOUND: { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>;

@@ -1,0 +1,38 @@
+import { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
+import { messageOf } from '../core/errors.ts';
+
+export type Log = (line: string) => void;
+
+let installed = false;
+
+/**
+ * Sends what Temporal's libraries log to `log`, one readable line each. A process has one runtime, so the first call
+ * counts. Signals are left to whoever owns the process.
+ */
+export function installRuntime(log: Log): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install({
+    logger: new DefaultLogger('INFO', (entry) => {
+      if (isWorthSaying(entry)) log(formatEntry(entry));
+    }),
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+    },
+  });
+}
+
+/** Workflows and activities speak to people; the libraries around them only when something is wrong. */
+function isWorthSaying({ level, meta }: LogEntry): boolean {
+  const component = String(meta?.['sdkComponent'] ?? 'worker');
+  return level !== 'INFO' || component === 'activity' || component === 'workflow';
+}
+
+/** `12:03:11 WARN  runStream on stream-wms: Activity failed: SERVICE_UNREACHABLE: ...` */
+export function formatEntry({ level, message, meta, timestampNanos }: LogEntry): string {
+  const time = new Date(Number(timestampNanos / 1_000_000n)).toISOString().slice(11, 19);
+  const where = [meta?.['activityType'], meta?.['workflowId']].filter(Boolean).join(' on ');
+  const error = meta?.['error'] === undefined ? '' : `: ${messageOf(meta['error'])}`;
+  return `${time} ${level.padEnd(5)} ${where && `${where}: `}${message.replace(/\s*\n\s*/g, ' ')}${error}`;
+}
