@@ -5,12 +5,12 @@ FROM (
   SELECT
     warehouse.warehouse_id AS "id склада",
     warehouse.warehouse_name AS "склад",
-    CASE WHEN region.known = 1 THEN region.region_id ELSE 0 END AS "id региона",
-    CASE WHEN region.known = 1 THEN region.region_name ELSE '-- не определено --' END AS "регион",
+    coalesce(CASE WHEN region.known = 1 THEN region.region_id END, 0) AS "id региона",
+    coalesce(CASE WHEN region.known = 1 THEN region.region_name END, '-- не определено --') AS "регион",
     product.product_id AS "id товара",
     product.product_name AS "товар",
     product.product_category AS "матрица",
-    CASE WHEN stock.known = 1 THEN stock.quantity ELSE 0 END AS "остаток, шт."
+    coalesce(CASE WHEN stock.known = 1 THEN stock.quantity END, 0) AS "остаток, шт."
   FROM warehouses AS warehouse
   CROSS JOIN products AS product
   LEFT JOIN (SELECT region_id, region_name, 1 AS known FROM regions) AS region
