@@ -1,0 +1,30 @@
+import type { ClickHouse } from '../adapters/clickhouse.ts';
+import { leftoversOf } from '../core/copyAttempt.ts';
+import { chTable } from '../core/identifiers.ts';
+
+/** A table may be larger than what ClickHouse lets people drop or truncate by accident; here it is meant. */
+export const MEANT = { max_table_size_to_drop: 0, max_partition_size_to_drop: 0 } as const;
+
+/** Drops what attempts for these targets have left; an attempt that still runs then fails, and takes nothing over. */
+export async function dropLeftovers(
+  clickhouse: ClickHouse,
+  { database, targets }: { database: string; targets: readonly string[] },
+): Promise<void> {
+  const tables = await clickhouse.rows<{ name: string }>(
+    'SELECT name FROM system.tables WHERE database = {database:String}',
+    { params: { database } },
+  );
+  const names = tables.map(({ name }) => name);
+  for (const name of targets.flatMap((target) => leftoversOf(target, names))) {
+    await clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })}`, { settings: MEANT });
+  }
+}
+
+/** Runs statements one after the other. */
+export async function runAll(
+  clickhouse: ClickHouse,
+  statements: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const sql of statements) await clickhouse.command(sql, { ...(signal && { signal }) });
+}

@@ -1,0 +1,165 @@
+import type { ClickHouse } from '../adapters/clickhouse.ts';
+import { connectPostgres } from '../adapters/postgres.ts';
+import { readSlot, sourceIdentity } from '../adapters/replication.ts';
+import { storedConnectorLsn } from '../adapters/replicationOffsets.ts';
+import { type Pipeline, streamTables } from '../core/definition.ts';
+import { TidegateError } from '../core/errors.ts';
+import { chIdentifier, chTable } from '../core/identifiers.ts';
+import { formatLsn, type Lsn, parseLsn } from '../core/lsn.ts';
+import { SNAPSHOTS_TABLE } from '../core/names.ts';
+import { judgeSnapshot, type SnapshotRecord } from '../core/snapshotState.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** What is recorded of a finished copy. */
+export interface FinishedSnapshot {
+  /** Cluster and database, from sourceIdentity. */
+  source: string;
+  consistentPoint: Lsn;
+  /** The version of the copied rows. */
+  lsn: Lsn;
+  definitionHash: string;
+  tables: readonly { table: string; target: string; rows: number; bytes: number }[];
+}
+
+/** A row of the log: one at the beginning of an attempt, one a table at its end. */
+interface LogRow {
+  slot: string;
+  state: 'started' | 'finished';
+  source: string;
+  consistent_point: string;
+  lsn: string;
+  table: string;
+  target_uuid: string;
+  rows: number;
+  bytes: number;
+  definition_hash: string;
+}
+
+/** Notes that an attempt begins, which makes every earlier snapshot of the slot void. Creates database and log when missing. */
+export async function recordSnapshotStart(clickhouse: ClickHouse, pipeline: Pipeline): Promise<void> {
+  const { database } = pipeline;
+  await clickhouse.command(`CREATE DATABASE IF NOT EXISTS ${chIdentifier(database)}`);
+  await clickhouse.command(
+    `CREATE TABLE IF NOT EXISTS ${logTable(pipeline)} (
+      slot String, state LowCardinality(String), source String, consistent_point String, lsn String, \`table\` String,
+      target_uuid String, rows UInt64, bytes UInt64, definition_hash String,
+      recorded_at DateTime64(6, 'UTC')
+    ) ENGINE = MergeTree ORDER BY (slot, recorded_at, \`table\`)
+    COMMENT 'Attempts to copy the stream tables; the last one of a slot counts'`,
+  );
+  const empty = { source: '', consistent_point: '', lsn: '', table: '', target_uuid: '', definition_hash: '' };
+  await append(clickhouse, pipeline, [{ ...empty, slot: pipeline.stream.slot, state: 'started', rows: 0, bytes: 0 }]);
+}
+
+/** Notes that the attempt has copied all its tables. */
+export async function recordSnapshot(
+  clickhouse: ClickHouse,
+  pipeline: Pipeline,
+  done: FinishedSnapshot,
+): Promise<void> {
+  const uuids = await targetUuids(clickhouse, pipeline);
+  const rows = done.tables.map(
+    ({ table, target, rows, bytes }): LogRow => ({
+      slot: pipeline.stream.slot,
+      state: 'finished',
+      source: done.source,
+      consistent_point: formatLsn(done.consistentPoint),
+      lsn: formatLsn(done.lsn),
+      table,
+      target_uuid: uuids.get(target) ?? '',
+      rows,
+      bytes,
+      definition_hash: done.definitionHash,
+    }),
+  );
+  await append(clickhouse, pipeline, rows);
+}
+
+/**
+ * Whether the pipeline's slot continues a finished snapshot, and why (not), for a person. A pipeline without stream
+ * tables needs none. Reads only.
+ */
+export async function snapshotState(
+  deps: ActivityDeps,
+  pipeline: Pipeline,
+): Promise<{ finished: boolean; reason: string }> {
+  const tables = streamTables(pipeline);
+  if (tables.length === 0) return { finished: true, reason: 'no table is streamed' };
+  const session = await connectPostgres(deps.environment.url(pipeline.source.captureUrl), {
+    applicationName: `tidegate ${pipeline.name}`,
+  });
+  try {
+    const source = await sourceIdentity(session);
+    // The slot first: what the connector has stored only grows, so what is read later bounds it.
+    const slot = await readSlot(session, pipeline.stream.slot);
+    const connectorLsn = slot ? await connectorLsnIfReachable(deps, pipeline) : undefined;
+    const uuids = await targetUuids(deps.clickhouse, pipeline);
+    return judgeSnapshot({
+      slot: slot && { name: pipeline.stream.slot, ...slot },
+      record: await lastRecord(deps.clickhouse, pipeline),
+      source,
+      tables: tables.map(({ label, target }) => ({ table: label, targetUuid: uuids.get(target) ?? null })),
+      connectorLsn,
+    });
+  } finally {
+    await session.end();
+  }
+}
+
+/**
+ * Without Kafka Connect the rest of the evidence decides: nothing reads the slot then, what waits in Kafka may still land,
+ * and a connector refuses to go on from a slot that began after its own position.
+ */
+async function connectorLsnIfReachable(deps: ActivityDeps, pipeline: Pipeline): Promise<Lsn | null | undefined> {
+  try {
+    return await storedConnectorLsn(deps.environment, pipeline.stream.connector);
+  } catch (error) {
+    if (error instanceof TidegateError && error.code === 'SERVICE_UNREACHABLE') return undefined;
+    throw error;
+  }
+}
+
+async function lastRecord(clickhouse: ClickHouse, pipeline: Pipeline): Promise<SnapshotRecord | null> {
+  const known = await clickhouse.rows(
+    'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}',
+    {
+      params: { database: pipeline.database, name: SNAPSHOTS_TABLE },
+    },
+  );
+  if (known.length === 0) return null;
+  const log = logTable(pipeline);
+  const rows = await clickhouse.rows<LogRow>(
+    `SELECT * FROM ${log} WHERE slot = {slot:String}
+     AND recorded_at = (SELECT max(recorded_at) FROM ${log} WHERE slot = {slot:String})`,
+    { params: { slot: pipeline.stream.slot } },
+  );
+  const [last] = rows;
+  if (!last) return null;
+  const finished = rows.every(({ state }) => state === 'finished');
+  return {
+    source: last.source,
+    finished,
+    consistentPoint: finished ? parseLsn(last.consistent_point) : 0n,
+    tables: rows.map(({ table, target_uuid }) => ({ table, targetUuid: target_uuid })),
+  };
+}
+
+async function append(clickhouse: ClickHouse, pipeline: Pipeline, rows: readonly LogRow[]): Promise<void> {
+  const [{ at }] = (await clickhouse.rows<{ at: string }>("SELECT toString(now64(6, 'UTC')) AS at")) as [
+    { at: string },
+  ];
+  const body = Buffer.from(rows.map((row) => `${JSON.stringify({ ...row, recorded_at: at })}\n`).join(''));
+  await clickhouse.insert({ into: logTable(pipeline), format: 'JSONEachRow', body, settings: { async_insert: 0 } });
+}
+
+async function targetUuids(clickhouse: ClickHouse, { database }: Pipeline): Promise<Map<string, string>> {
+  const rows = await clickhouse.rows<{ name: string; uuid: string }>(
+    'SELECT name, toString(uuid) AS uuid FROM system.tables WHERE database = {database:String}',
+    { params: { database } },
+  );
+  return new Map(rows.map(({ name, uuid }) => [name, uuid]));
+}
+
+function logTable({ database }: Pipeline): string {
+  return chTable({ database, name: SNAPSHOTS_TABLE });
+}

@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { TidegateError } from '../core/errors.ts';
+import { type Lsn, parseLsn } from '../core/lsn.ts';
+import { connectPostgres } from './postgres.ts';
+import { sourceError } from './postgresCopyErrors.ts';
+
+/** What pg_replication_slots says about a logical slot of the session's database. */
+export interface SlotState {
+  active: boolean;
+  confirmedFlushLsn: Lsn;
+  /** reserved, extended, unreserved or lost. */
+  walStatus: string;
+}
+
+/** A new slot, and the connection that keeps the snapshot it exported open. */
+export interface ExportedSlot {
+  /** The LSN at which the slot begins: everything committed before is in the snapshot, everything after is streamed. */
+  consistentPoint: Lsn;
+  /** For SET TRANSACTION SNAPSHOT, while the connection is open. */
+  snapshot: string;
+  close(): Promise<void>;
+}
+
+/** How long a walsender may take to let go of its slot after it was told to end. */
+const RELEASE_MS = 15_000;
+
+/** Null when the session's database has no such logical slot. */
+export async function readSlot(session: pg.Client, slot: string): Promise<SlotState | null> {
+  const { rows } = await session.query<{ active: boolean; confirmed: string; walStatus: string | null }>(
+    `SELECT active, confirmed_flush_lsn::text AS confirmed, wal_status AS "walStatus" FROM pg_replication_slots
+     WHERE slot_name = $1 AND database = current_database() AND slot_type = 'logical' AND confirmed_flush_lsn IS NOT NULL`,
+    [slot],
+  );
+  const [found] = rows;
+  if (!found) return null;
+  // wal_status is null when the slot has lost its WAL for good and was invalidated.
+  return {
+    active: found.active,
+    confirmedFlushLsn: parseLsn(found.confirmed),
+    walStatus: found.walStatus ?? 'lost',
+  };
+}
+
+/**
+ * Creates a logical slot and exports the snapshot of its starting point. PostgreSQL first waits for the transactions that
+ * are running. `signal` breaks that off; a slot that came into being meanwhile is then dropped by PostgreSQL.
+ */
+export async function createExportingSlot(options: {
+  url: URL;
+  slot: string;
+  applicationName: string;
+  signal: AbortSignal;
+}): Promise<ExportedSlot> {
+  const { url, slot, applicationName, signal } = options;
+  const connection = await connectPostgres(url, { applicationName, replication: true });
+  const end = () => void connection.end();
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    signal.throwIfAborted();
+    await connection.query('SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0');
+    const { rows } = await connection.query<{ consistent_point: string; snapshot_name: string }>(
+      `CREATE_REPLICATION_SLOT "${slot}" LOGICAL pgoutput (SNAPSHOT 'export')`,
+    );
+    const [created] = rows;
+    return {
+      consistentPoint: parseLsn(created!.consistent_point),
+      snapshot: created!.snapshot_name,
+      close: () => connection.end(),
+    };
+  } catch (error) {
+    await connection.end();
+    signal.throwIfAborted();
+    throw sourceError(error);
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
+}
+
+/**
+ * Drops the slot; nothing happens when there is none. A walsender that holds it is ended first, for which the session's
+ * role must be the walsender's.
+ */
+export async function dropSlot(session: pg.Client, slot: string): Promise<void> {
+  const deadline = Date.now() + RELEASE_MS;
+  for (;;) {
+    const { rows } = await session.query<{ pid: number | null }>(
+      'SELECT active_pid AS pid FROM pg_replication_slots WHERE slot_name = $1',
+      [slot],
+    );
+    const [found] = rows;
+    if (!found) return;
+    if (found.pid === null) {
+      await session.query('SELECT pg_drop_replication_slot($1)', [slot]);
+      return;
+    }
+    if (Date.now() > deadline) {
+      throw new TidegateError('ALREADY_RUNNING', `replication slot '${slot}' is held by process ${found.pid}`, {
+        remedy: 'Something else replicates from this slot: stop it, or give the pipeline another slot.',
+      });
+    }
+    await session.query('SELECT pg_terminate_backend($1)', [found.pid]);
+    await sleep(100);
+  }
+}
+
+/** Ends the other sessions of this role that carry the application name: those of an attempt that is no longer wanted. */
+export async function endSessions(session: pg.Client, applicationName: string): Promise<void> {
+  await session.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()`,
+    [applicationName],
+  );
+}
+
+/** Where the next change will be written. */
+export async function currentInsertLsn(session: pg.Client): Promise<Lsn> {
+  const { rows } = await session.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+  return parseLsn(rows[0]!.lsn);
+}
+
+/** Which database of which cluster a session is connected to; another cluster with the same name differs. */
+export async function sourceIdentity(session: pg.Client): Promise<string> {
+  const { rows } = await session.query<{ identity: string }>(
+    "SELECT system_identifier || '/' || current_database() AS identity FROM pg_control_system()",
+  );
+  return rows[0]!.identity;
+}
