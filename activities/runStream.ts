@@ -1,0 +1,39 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { StreamActivities } from '../core/activityTypes.ts';
+import type { ActivityDeps } from './deps.ts';
+import { type StreamSeams, StreamSession } from './runStreamSession.ts';
+
+const HEARTBEAT_INTERVAL_MS = 1000;
+
+/** The stream of one pipeline: from its topics into its landing tables, without parsing a row. */
+export function runStream(deps: ActivityDeps, seams: StreamSeams = {}): Pick<StreamActivities, 'runStream'> {
+  return {
+    async runStream(name) {
+      const context = Context.current();
+      const { pipeline } = deps.definitions.get(name);
+      const session = new StreamSession(deps, pipeline, seams);
+      const beat = () => context.heartbeat(session.progress.snapshot());
+      const beating = setInterval(beat, HEARTBEAT_INTERVAL_MS);
+      beat();
+      try {
+        await session.run(context.cancellationSignal);
+      } finally {
+        clearInterval(beating);
+      }
+      refuseToEndUnasked(context.cancellationSignal);
+      return session.progress.snapshot();
+    },
+  };
+}
+
+/**
+ * Whoever cancelled the activity gets its result; one that ends since its worker shuts down must be started elsewhere.
+ * @throws ApplicationFailure that can be retried, named after the reason.
+ */
+export function refuseToEndUnasked(signal: AbortSignal): void {
+  const { reason } = signal;
+  const why = reason instanceof CancelledFailure ? reason.message : 'CANCELLED';
+  if (why !== 'CANCELLED')
+    throw ApplicationFailure.retryable(`stopped by its worker (${why}), to be started anew`, why);
+}

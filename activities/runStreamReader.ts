@@ -1,0 +1,221 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import kafkajs, { type Consumer, type EachBatchPayload, type Kafka } from 'kafkajs';
+import type { Environment } from '../adapters/environment.ts';
+import {
+  committedOffsets,
+  earliestOffsets,
+  endOffsets,
+  kafkaError,
+  openKafka,
+  partitionKey,
+} from '../adapters/kafka.ts';
+import { TidegateError } from '../core/errors.ts';
+
+/**
+ * A member of the consumer group that was killed is forgotten after this time, and only then are its partitions given
+ * to another: the shortest that leaves room for a few missed heartbeats.
+ */
+const SESSION_TIMEOUT_MS = 10_000;
+const HEARTBEAT_INTERVAL_MS = 2000;
+/** Also how long stopping may have to wait for an answer of the broker. */
+const FETCH_WAIT_MS = 250;
+const BYTES_PER_PARTITION = 2 * 1024 * 1024;
+const DISCONNECT_PATIENCE_MS = 5000;
+
+export interface ReaderOptions {
+  environment: Environment;
+  group: string;
+  topics: readonly string[];
+  /**
+   * Is given the messages of one partition. It must not go on with them, nor resolve offsets, once `current()` has
+   * turned false: then they are read again from the committed offset.
+   */
+  onBatch: (payload: EachBatchPayload, current: () => boolean) => Promise<void>;
+  /** The group has been joined anew: whatever was read and is not committed will be read again. */
+  onRejoin: () => void;
+  /** Where reading begins, after each join. */
+  onPositions: (topic: string, next: ReadonlyMap<number, bigint>) => void;
+}
+
+/**
+ * Reads topics as a member of a consumer group, without ever resetting an offset silently. kafkajs keeps positions of
+ * its own that may mix with batches fetched before a rebalance, so after each join every partition is moved explicitly
+ * to what the group has committed, and batches of the time before are dropped.
+ */
+export class TopicReader {
+  readonly #options: ReaderOptions;
+  readonly #kafka: Kafka;
+  readonly #consumer: Consumer;
+  readonly #failure = Promise.withResolvers<never>();
+  #generation = 0;
+  #positioned: Promise<void> = Promise.resolve();
+  #starting: Promise<void> = Promise.resolve();
+  #stopping = false;
+  #broken = false;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+    this.#kafka = openKafka(options.environment, { onError: (message) => this.#refuseReset(message) });
+    this.#consumer = this.#kafka.consumer({
+      groupId: options.group,
+      sessionTimeout: SESSION_TIMEOUT_MS,
+      rebalanceTimeout: 2 * SESSION_TIMEOUT_MS,
+      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      maxBytesPerPartition: BYTES_PER_PARTITION,
+      allowAutoTopicCreation: false,
+      // kafkajs would begin again by itself, without this class knowing: whoever runs the stream decides that.
+      retry: { retries: 10, restartOnFailure: async () => false },
+    });
+    this.#failure.promise.catch(() => undefined);
+  }
+
+  /** Rejects when reading cannot go on: OFFSET_LOST, SERVICE_UNREACHABLE, ACCESS_DENIED. Never resolves. */
+  get failed(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  /** Grows with each join; a commit belongs to the generation in which its messages were read. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Joins the group and begins to read. Returns when joined, or fails as `failed` does. */
+  async start(): Promise<void> {
+    this.#starting = this.#start();
+    await this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    await this.#startingOffsets();
+    const { GROUP_JOIN, CRASH } = this.#consumer.events;
+    this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
+    this.#consumer.on(CRASH, ({ payload }) => this.#fail(kafkaError(payload.error)));
+    try {
+      await this.#consumer.connect();
+      await this.#consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true });
+      if (this.#stopping) return;
+      await this.#consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        eachBatch: (payload) => this.#batch(payload),
+      });
+    } catch (error) {
+      throw kafkaError(error);
+    }
+  }
+
+  /**
+   * Commits for the generation in which the messages were read; false when the group has been joined anew since, or
+   * reading has failed, so that they will be read again.
+   */
+  async commit(topic: string, next: ReadonlyMap<number, bigint>, generation: number): Promise<boolean> {
+    if (generation !== this.#generation || this.#broken) return false;
+    const offsets = [...next].map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+    try {
+      await this.#consumer.commitOffsets(offsets);
+    } catch (error) {
+      if (generation !== this.#generation || isRebalance(error)) return false;
+      throw kafkaError(error);
+    }
+    return true;
+  }
+
+  /** Fetches nothing more; the membership stays, so that what was read can still be committed. */
+  pause(): void {
+    this.#stopping = true;
+    // kafkajs knows no topics to pause before it has been told to run.
+    if (this.#generation > 0) this.#consumer.pause(this.#options.topics.map((topic) => ({ topic })));
+  }
+
+  /** Leaves the group. Never throws: a member that cannot leave is forgotten by the broker. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const gaveUp = new AbortController();
+    const leaving = this.#starting
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .then(() => this.#consumer.disconnect());
+    const patience = sleep(DISCONNECT_PATIENCE_MS, undefined, { signal: gaveUp.signal }).catch(() => undefined);
+    await Promise.race([leaving.catch(() => undefined), patience]);
+    gaveUp.abort();
+  }
+
+  async #batch(payload: EachBatchPayload): Promise<void> {
+    const generation = this.#generation;
+    await this.#positioned;
+    const current = () =>
+      !this.#stopping && generation === this.#generation && payload.isRunning() && !payload.isStale();
+    if (current()) await this.#options.onBatch(payload, current);
+  }
+
+  #joined(assignment: Record<string, number[]>): void {
+    const generation = ++this.#generation;
+    this.#options.onRejoin();
+    this.#positioned = this.#position(assignment, generation).catch((error) => this.#fail(error));
+  }
+
+  async #position(assignment: Record<string, number[]>, generation: number): Promise<void> {
+    const starting = await this.#startingOffsets();
+    if (generation !== this.#generation) return;
+    for (const [topic, partitions] of Object.entries(assignment)) {
+      const next = new Map(partitions.map((partition) => [partition, starting.get(partitionKey(topic, partition))!]));
+      for (const [partition, offset] of next) this.#consumer.seek({ topic, partition, offset: String(offset) });
+      this.#options.onPositions(topic, next);
+    }
+  }
+
+  /**
+   * What the group has committed, by `topic:partition`; the first offset there ever was for a partition without a commit.
+   * @throws TidegateError OFFSET_LOST when such an offset is no longer, or not yet, in the topic.
+   */
+  async #startingOffsets(): Promise<Map<string, bigint>> {
+    const { group, topics } = this.#options;
+    const committed = await committedOffsets(this.#kafka, { group, topics });
+    const ends = await endOffsets(this.#kafka, topics);
+    const starting = new Map<string, bigint>();
+    for (const [partition, earliest] of await earliestOffsets(this.#kafka, topics)) {
+      const next = committed.get(partition) ?? 0n;
+      const end = ends.get(partition);
+      if (next < earliest) throw offsetLost(`${partition} is read up to ${next} but begins at ${earliest} by now`);
+      if (end !== undefined && next > end) throw offsetLost(`${partition} is read up to ${next} but ends at ${end}`);
+      starting.set(partition, next);
+    }
+    const missing = topics.find((topic) => !starting.has(partitionKey(topic, 0)));
+    if (missing) {
+      throw new TidegateError('SOURCE_NOT_READY', `the topic ${missing} does not exist`, {
+        remedy: `Create it with 'npx tidegate apply'.`,
+      });
+    }
+    return starting;
+  }
+
+  /** kafkajs logs that it is about to reset an offset; an error thrown here keeps it from doing so. */
+  #refuseReset(message: string): void {
+    if (!message.startsWith('Offset out of range, resetting')) return;
+    this.#fail(offsetLost('messages were removed before they were read'));
+    throw new kafkajs.KafkaJSNonRetriableError('offset out of range');
+  }
+
+  #fail(error: unknown): void {
+    this.#broken = true;
+    this.#failure.reject(error);
+  }
+}
+
+/** The broker refuses a commit of a member that has to join anew; the reader notices by its next heartbeat. */
+function isRebalance(error: unknown): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const { type } = each as { type?: string };
+    if (type === 'REBALANCE_IN_PROGRESS' || type === 'ILLEGAL_GENERATION' || type === 'UNKNOWN_MEMBER_ID') return true;
+  }
+  return false;
+}
+
+function offsetLost(what: string): TidegateError {
+  return new TidegateError('OFFSET_LOST', `changes were lost between Kafka and ClickHouse: ${what}`, {
+    remedy: 'Load the tables anew with a resync, and let Kafka retain messages for longer.',
+  });
+}

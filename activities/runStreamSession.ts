@@ -1,0 +1,158 @@
+import type { EachBatchPayload } from 'kafkajs';
+import { HELD_BYTES_LIMIT } from '../core/batching.ts';
+import { type Pipeline, streamTables } from '../core/definition.ts';
+import { defectOf, objectStart } from '../core/envelope.ts';
+import { TidegateError } from '../core/errors.ts';
+import { chTable } from '../core/identifiers.ts';
+import { landingName, topicOf } from '../core/names.ts';
+import type { ActivityDeps } from './deps.ts';
+import type { BadMessage } from './runStreamLander.ts';
+import { Lane } from './runStreamLane.ts';
+import { TopicReader } from './runStreamReader.ts';
+import { Signal } from './runStreamSignal.ts';
+import { ProgressKeeper } from './streamProgress.ts';
+
+/** What a caller may put in its own way at the seams of the stream. */
+export interface StreamSeams {
+  /** Deals with a message that cannot be loaded; returns when the stream may go on without it. Default: fails. */
+  onBadMessage?: (bad: BadMessage) => Promise<void>;
+  /** Runs between the insert of a batch and its commit, for tests of what a crash there does. */
+  beforeCommit?: (topic: string) => Promise<void>;
+}
+
+/** A waiting batch of the reader looks again at least this often, and keeps its membership of the group meanwhile. */
+const LOOK_AGAIN_MS = 200;
+
+/** One run of a pipeline's stream: a reader, a lane for each table, and what passes between them. */
+export class StreamSession {
+  readonly progress: ProgressKeeper;
+  readonly #lanes: ReadonlyMap<string, Lane>;
+  readonly #reader: TopicReader;
+  readonly #freed = new Signal();
+  readonly #seams: Required<StreamSeams>;
+  readonly #failure = Promise.withResolvers<never>();
+
+  constructor(deps: ActivityDeps, pipeline: Pipeline, seams: StreamSeams) {
+    this.#failure.promise.catch(() => undefined);
+    this.#seams = { onBadMessage: failOnBadMessage, beforeCommit: async () => undefined, ...seams };
+    const tables = streamTables(pipeline);
+    this.progress = new ProgressKeeper(tables.map((table) => table.label));
+    const lanes = tables.map((table) => {
+      const topic = topicOf(pipeline, table);
+      return new Lane({
+        clickhouse: deps.clickhouse,
+        table: table.label,
+        topic,
+        into: chTable({ database: pipeline.database, name: landingName(table.target) }),
+        generation: () => this.#reader.generation,
+        commit: (next, generation) => this.#commit(topic, next, generation),
+        onLanded: (part) => this.progress.landed(table.label, part),
+        onTrouble: (problem) => this.progress.trouble(table.label, problem),
+        onBadMessage: this.#seams.onBadMessage,
+        onFreed: () => this.#freed.notify(),
+      });
+    });
+    this.#lanes = new Map(lanes.map((lane) => [lane.topic, lane]));
+    this.#reader = new TopicReader({
+      environment: deps.environment,
+      group: pipeline.stream.consumerGroup,
+      topics: [...this.#lanes.keys()],
+      onBatch: (payload, current) => this.#append(payload, current),
+      onRejoin: () => {
+        for (const lane of this.#lanes.values()) lane.discard();
+      },
+      onPositions: (topic, next) => this.progress.committed(topic, next),
+    });
+  }
+
+  /**
+   * Moves messages until `stopping` is aborted; then lands and commits what it holds, and returns.
+   * @throws TidegateError when the stream cannot go on.
+   */
+  async run(stopping: AbortSignal): Promise<void> {
+    const stopped = new Promise<void>((resolve) => {
+      if (stopping.aborted) resolve();
+      stopping.addEventListener('abort', () => resolve(), { once: true });
+    });
+    const lanes = [...this.#lanes.values()];
+    const running = lanes.map((lane) => lane.run());
+    const failed = Promise.all([this.#reader.failed, this.#failure.promise, ...running]);
+    failed.catch(() => undefined);
+    try {
+      await Promise.race([stopped, failed, this.#reader.start().then(() => stopped)]);
+    } finally {
+      this.#reader.pause();
+      for (const lane of lanes) lane.finish();
+      await Promise.allSettled(running);
+      await this.#reader.stop();
+    }
+    // What failed while the last batches were landed counts as well.
+    await Promise.all(running);
+  }
+
+  async #commit(topic: string, next: ReadonlyMap<number, bigint>, generation: number): Promise<void> {
+    await this.#seams.beforeCommit(topic);
+    if (await this.#reader.commit(topic, next, generation)) this.progress.committed(topic, next);
+  }
+
+  /** Appends one partition's messages to the lane of their topic, once there is room. */
+  async #append(payload: EachBatchPayload, current: () => boolean): Promise<void> {
+    const { batch, resolveOffset } = payload;
+    const lane = this.#lanes.get(batch.topic)!;
+    await this.#waitUntil(() => this.#heldBytes < HELD_BYTES_LIMIT, payload, current);
+    if (!current()) return;
+    const { partition } = batch;
+    for (const { value, offset } of batch.messages) {
+      // A message without a value (a tombstone of Kafka's compaction) says nothing, but its offset counts.
+      if (value === null) continue;
+      const start = objectStart(value);
+      if (start >= 0) {
+        lane.pending.append({ partition, offset, value, start });
+      } else {
+        lane.pending.advance(partition, BigInt(offset));
+        lane.hurry();
+        await this.#waitUntil(() => lane.idle, payload, current);
+        if (!current() || !(await this.#refuse(lane, { partition, offset, value }))) return;
+      }
+    }
+    const last = batch.lastOffset();
+    lane.pending.advance(partition, BigInt(last) + 1n);
+    resolveOffset(last);
+    lane.appended();
+  }
+
+  /** Everything before the message has been committed. False when the stream must stop at it. */
+  async #refuse(lane: Lane, message: { partition: number; offset: string; value: Buffer }): Promise<boolean> {
+    const { partition, offset, value } = message;
+    const { table, topic } = lane;
+    const bad = { table, topic, partition, offset: BigInt(offset), bytes: value, reason: defectOf(value) };
+    try {
+      await this.#seams.onBadMessage(bad);
+      return true;
+    } catch (error) {
+      this.#failure.reject(error);
+      return false;
+    }
+  }
+
+  get #heldBytes(): number {
+    let held = 0;
+    for (const lane of this.#lanes.values()) held += lane.heldBytes;
+    return held;
+  }
+
+  /** Waits while keeping the membership of the group; returns early when the batch is not to be gone on with. */
+  async #waitUntil(met: () => boolean, payload: EachBatchPayload, current: () => boolean): Promise<void> {
+    while (current() && !met()) {
+      await this.#freed.wait(LOOK_AGAIN_MS);
+      await payload.heartbeat();
+    }
+  }
+}
+
+async function failOnBadMessage(bad: BadMessage): Promise<void> {
+  const { table, topic, partition, offset, reason } = bad;
+  throw new TidegateError('BAD_MESSAGE', `message ${topic}:${partition} at offset ${offset} for ${table} ${reason}`, {
+    remedy: 'Correct what the message holds at the source, or load the table anew.',
+  });
+}

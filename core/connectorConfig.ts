@@ -1,0 +1,90 @@
+import { type Pipeline, streamTables } from './definition.ts';
+
+/** How Debezium reaches the source: the capture role, with the password by reference only. */
+export interface ConnectorSource {
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  /** What Kafka Connect replaces by the password, like `${file:/secrets/wms.properties:password}`. */
+  passwordReference: string;
+  /** As in a PostgreSQL URL: disable, require, verify-full ...; Debezium's default (prefer) when absent. */
+  sslMode?: string;
+}
+
+/**
+ * What Debezium writes in place of a large value that an update did not touch. Random, so that no real value equals it:
+ * the landing view refuses a row that holds it.
+ */
+export const UNAVAILABLE_VALUE = '__tidegate_unavailable_5f0c3a9e7d41b286__';
+
+/** Prefix of the logical messages that keep an idle slot moving; excluded, or Debezium would make a topic of them. */
+const HEARTBEAT_PREFIX = 'tidegate';
+
+/**
+ * Debezium's configuration of a pipeline's connector, for Kafka Connect. Values are converted as little as possible: text
+ * stays text, so that ClickHouse parses it. Publication and slot must exist: Debezium neither makes nor drops them, and
+ * takes no snapshot.
+ */
+export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Record<string, string> {
+  const { topicPrefix, slot, publication } = pipeline.stream;
+  return {
+    'connector.class': 'io.debezium.connector.postgresql.PostgresConnector',
+    'tasks.max': '1',
+    'database.hostname': source.host,
+    'database.port': String(source.port),
+    'database.user': source.user,
+    'database.password': source.passwordReference,
+    'database.dbname': source.database,
+    ...(source.sslMode && { 'database.sslmode': source.sslMode }),
+    'topic.prefix': topicPrefix,
+    'table.include.list': streamTables(pipeline).map(tablePattern).join(','),
+
+    'plugin.name': 'pgoutput',
+    'slot.name': slot,
+    'slot.drop.on.stop': 'false',
+    'publication.name': publication,
+    'publication.autocreate.mode': 'disabled',
+    'snapshot.mode': 'no_data',
+    'message.prefix.exclude.list': HEARTBEAT_PREFIX,
+    'heartbeat.interval.ms': '2000',
+    'heartbeat.action.query': `SELECT pg_logical_emit_message(true,'${HEARTBEAT_PREFIX}','')`,
+
+    'decimal.handling.mode': 'string',
+    'time.precision.mode': 'isostring',
+    'interval.handling.mode': 'string',
+    'hstore.handling.mode': 'json',
+    'binary.handling.mode': 'hex',
+    'include.unknown.datatypes': 'true',
+    'unavailable.value.placeholder': UNAVAILABLE_VALUE,
+    'post.processors': 'reselect',
+    'reselect.type': 'io.debezium.processors.reselect.ReselectColumnsPostProcessor',
+    'reselect.reselect.unavailable.values': 'true',
+    'reselect.reselect.null.values': 'false',
+    'tombstones.on.delete': 'false',
+    'skipped.operations': 'none',
+    'key.converter': 'org.apache.kafka.connect.json.JsonConverter',
+    'key.converter.schemas.enable': 'false',
+    'value.converter': 'org.apache.kafka.connect.json.JsonConverter',
+    'value.converter.schemas.enable': 'false',
+
+    'poll.interval.ms': '10',
+    'max.batch.size': '8192',
+    'max.queue.size': '32768',
+    'status.update.interval.ms': '1000',
+    'producer.override.linger.ms': '0',
+    'topic.creation.default.partitions': '1',
+    'topic.creation.default.replication.factor': '1',
+
+    // A source that restarts is waited for without end, and taken up again soon.
+    'errors.max.retries': '-1',
+    'retriable.restart.connector.wait.ms': '1000',
+    'slot.max.retries': '60',
+    'slot.retry.delay.ms': '1000',
+  };
+}
+
+/** Debezium takes a list of regular expressions, separated by commas, that must match `schema.table` whole. */
+function tablePattern({ schema, name }: { schema: string; name: string }): string {
+  return [schema, name].map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|,]/g, '\\$&')).join('\\.');
+}

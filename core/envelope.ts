@@ -1,0 +1,52 @@
+/**
+ * What the stream needs to know of a message's bytes without parsing them. JSON.parse would lose 64-bit integers and
+ * decimals, and cost more than everything else that the stream does.
+ */
+
+const BRACE = 0x7b;
+const NEWLINE = 0x0a;
+
+/**
+ * Where the value's object begins: the position of its first brace, after blanks. -1 when the value cannot be one JSON
+ * object on one line.
+ */
+export function objectStart(value: Buffer): number {
+  let start = 0;
+  if (value[0] !== BRACE) {
+    while (value[start] === 0x20 || value[start] === 0x09 || value[start] === 0x0d) start++;
+    if (value[start] !== BRACE) return -1;
+  }
+  return value.includes(NEWLINE) ? -1 : start;
+}
+
+/** Why objectStart refused a value, as the end of a sentence that begins with the message. */
+export function defectOf(value: Buffer): string {
+  return value.includes(NEWLINE) ? 'holds a raw line break' : 'is not a JSON object';
+}
+
+/** The beginning of every line that is sent to a landing table; the offset and a comma follow. */
+export function linePrefix(partition: number): string {
+  return `{"_partition":${partition},"_offset":`;
+}
+
+/** Reads back what linePrefix and the offset wrote. */
+export function coordinatesOf(line: Buffer): { partition: number; offset: bigint } {
+  const match = /^\{"_partition":(\d+),"_offset":(\d+),/.exec(line.toString('latin1', 0, 80));
+  if (!match) throw new Error('a line of a stream batch lacks its coordinates');
+  return { partition: Number(match[1]), offset: BigInt(match[2]!) };
+}
+
+const SOURCE = Buffer.from('"source":{');
+
+/**
+ * When and where Debezium's message was committed at the source, found in the bytes. Inside a text of the row these very
+ * bytes cannot stand, for there a quote is escaped. Null where the message does not say.
+ */
+export function sourceMarks(line: Buffer): { commitMs: number | null; lsn: bigint | null } {
+  const at = line.lastIndexOf(SOURCE);
+  if (at < 0) return { commitMs: null, lsn: null };
+  const source = line.toString('latin1', at, Math.min(line.length, at + 1000));
+  const commitMs = /"ts_ms":(\d+)/.exec(source)?.[1];
+  const lsn = /"lsn":(\d+)/.exec(source)?.[1];
+  return { commitMs: commitMs ? Number(commitMs) : null, lsn: lsn ? BigInt(lsn) : null };
+}
