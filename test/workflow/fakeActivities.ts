@@ -1,0 +1,116 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { CancelledFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { SnapshotResult, StreamPreparation, StreamProgress, VerifyReport } from '../../core/activityTypes.ts';
+import { ERROR_CATALOGUE, type ErrorCode } from '../../core/errors.ts';
+import type { Activities } from './namespace.ts';
+
+/** How the activities of one pipeline behave; tests replace what they force. */
+export class FakePipeline {
+  /** What happened, in order: `runStream starts`, `runStream flushed`. */
+  readonly events: string[] = [];
+  slot = false;
+  /** Thrown by the next calls of an activity, first first. */
+  readonly faults: Partial<Record<keyof Activities, Error[]>> = {};
+  /** Makes the running stream or watch fail. */
+  readonly breakers: Partial<Record<keyof Activities, (error: Error) => void>> = {};
+  report: VerifyReport | undefined;
+  /** Held back until it resolves. */
+  copies: Promise<void> = Promise.resolve();
+
+  count(event: string): number {
+    return this.events.filter((each) => each === event).length;
+  }
+
+  fail(activity: keyof Activities, ...errors: Error[]): void {
+    this.faults[activity] = [...(this.faults[activity] ?? []), ...errors];
+  }
+
+  begin(activity: keyof Activities): void {
+    this.events.push(`${activity} starts`);
+    const fault = this.faults[activity]?.shift();
+    if (fault) throw fault;
+  }
+
+  /** Heartbeats until it is cancelled or broken. */
+  async last(activity: keyof Activities, heartbeat: unknown): Promise<void> {
+    const context = Context.current();
+    const beat = setInterval(() => context.heartbeat(heartbeat), 50);
+    const broken = new Promise<never>((_, reject) => {
+      this.breakers[activity] = reject;
+    });
+    try {
+      context.heartbeat(heartbeat);
+      await Promise.race([context.cancelled, broken]);
+    } catch (error) {
+      if (!(error instanceof CancelledFailure)) throw error;
+    } finally {
+      clearInterval(beat);
+    }
+  }
+}
+
+/** A failure as createActivities makes it of a TidegateError. */
+export function typedFailure(code: ErrorCode, message = 'forced by the test'): ApplicationFailure {
+  const nonRetryable = !ERROR_CATALOGUE[code].retryable;
+  return ApplicationFailure.create({ type: code, message: `${code}: ${message}. Do this.`, nonRetryable });
+}
+
+/** Activities that do nothing but what their pipeline's fake says; a pipeline appears when it is first asked for. */
+export class FakeActivities {
+  readonly #pipelines = new Map<string, FakePipeline>();
+
+  pipeline(name: string): FakePipeline {
+    const found = this.#pipelines.get(name) ?? new FakePipeline();
+    this.#pipelines.set(name, found);
+    return found;
+  }
+
+  get activities(): Activities {
+    const of = (name: string) => this.pipeline(name);
+    return {
+      async prepareStream(name): Promise<StreamPreparation> {
+        of(name).begin('prepareStream');
+        const snapshotNeeded = !of(name).slot;
+        return { definitionHash: 'hash', snapshotNeeded, reason: 'there is no slot', tables: ['things'] };
+      },
+      async copySnapshot(name): Promise<SnapshotResult> {
+        of(name).begin('copySnapshot');
+        await of(name).copies;
+        of(name).slot = true;
+        return { lsn: '0/1', slot: 'slot', tables: [{ table: 'things', rows: 3, bytes: 30 }], seconds: 0.5 };
+      },
+      async runStream(name): Promise<StreamProgress> {
+        of(name).begin('runStream');
+        const progress = { tables: {}, offsets: {}, problem: null, startedAt: new Date().toISOString() };
+        await of(name).last('runStream', progress);
+        // A last flush that takes a while shows who waits for it.
+        await delay(200);
+        of(name).events.push('runStream flushed');
+        return progress;
+      },
+      async watchConnector(name) {
+        of(name).begin('watchConnector');
+        const health = { connector: name, state: 'RUNNING', tasks: [], restarts: 0, problem: null };
+        await of(name).last('watchConnector', health);
+        of(name).events.push('watchConnector ended');
+        return { ...health, slot: null, checkedAt: new Date().toISOString() };
+      },
+      async copyReference(name, table) {
+        of(name).begin('copyReference');
+        const tables = [{ table, phase: 'copying' as const, rows: 1, bytes: 10, estimatedRows: 3 }];
+        Context.current().heartbeat({ tables, startedAt: new Date().toISOString() });
+        await Promise.race([of(name).copies, Context.current().cancelled]).catch((error: unknown) => {
+          of(name).events.push('copyReference cancelled');
+          throw error;
+        });
+        return { table, rows: 3, bytes: 30, seconds: 0.1 };
+      },
+      async verifyTables(name) {
+        of(name).begin('verifyTables');
+        await of(name).copies;
+        return of(name).report ?? { pipeline: name, lsn: '0/2', ok: true, tables: [], seconds: 0.1 };
+      },
+    };
+  }
+}

@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
+import type { SupervisorPhase, SupervisorStatus } from '../../core/activityTypes.ts';
+import { FakeActivities, type FakePipeline, typedFailure } from './fakeActivities.ts';
+import { openNamespace, type TestNamespace } from './namespace.ts';
+import { until } from './until.ts';
+
+const fakes = new FakeActivities();
+let namespace: TestNamespace;
+before(async () => {
+  namespace = await openNamespace('supervise');
+  await namespace.startWorkers(fakes.activities);
+});
+after(() => namespace[Symbol.asyncDispose]());
+
+async function start(pipeline: string, prepare: (fake: FakePipeline) => void = () => undefined) {
+  const fake = fakes.pipeline(pipeline);
+  prepare(fake);
+  const handle = await namespace.client.workflow.start('superviseStream', {
+    workflowId: `stream-${pipeline}`,
+    taskQueue: 'stream',
+    args: [pipeline],
+  });
+  return { fake, handle };
+}
+
+async function phase(handle: WorkflowHandle, wanted: SupervisorPhase): Promise<SupervisorStatus> {
+  return await until(
+    () => handle.query<SupervisorStatus>('status'),
+    (status) => status.phase === wanted,
+  );
+}
+
+const withSlot = (fake: FakePipeline) => {
+  fake.slot = true;
+};
+
+describe('superviseStream', { concurrency: true }, () => {
+  test('takes a snapshot in a child when one is needed, then streams and watches', async () => {
+    const { fake, handle } = await start('fresh');
+    const status = await phase(handle, 'streaming');
+    await until(
+      () => fake.count('watchConnector starts'),
+      (n) => n === 1,
+    );
+    assert.deepEqual(fake.events.slice(0, 2), ['prepareStream starts', 'copySnapshot starts']);
+    assert.equal(status.snapshot?.tables[0]?.rows, 3);
+    const child = await namespace.client.workflow.getHandle('snapshot-fresh').describe();
+    assert.equal(child.status.name, 'COMPLETED');
+    const { searchAttributes } = await handle.describe();
+    assert.deepEqual([searchAttributes['Pipeline'], searchAttributes['Stage']], [['fresh'], ['streaming']]);
+  });
+
+  test('does not take a snapshot when one belongs to the slot', async () => {
+    const { fake, handle } = await start('known', withSlot);
+    await phase(handle, 'streaming');
+    assert.equal(fake.count('copySnapshot starts'), 0);
+  });
+
+  test('a pause ends the stream after its last flush and leaves the connector watched', async () => {
+    const { fake, handle } = await start('paused', withSlot);
+    await phase(handle, 'streaming');
+    await until(
+      () => fake.events.filter((event) => event.endsWith('starts')).length,
+      (n) => n === 3,
+    );
+    await handle.signal('pause');
+    const status = await phase(handle, 'paused');
+    assert.match(status.reason, /Paused by an operator/);
+    assert.equal(fake.count('runStream flushed'), 1);
+    assert.equal(fake.count('watchConnector ended'), 0);
+    await handle.signal('resume');
+    await phase(handle, 'streaming');
+    await until(
+      () => fake.count('runStream starts'),
+      (n) => n === 2,
+    );
+    assert.equal(fake.count('watchConnector starts'), 1);
+  });
+
+  test('backs off after a retryable failure, says why, and goes on', async () => {
+    const { fake, handle } = await start('retried', (each) => {
+      withSlot(each);
+      each.fail('runStream', typedFailure('SERVICE_UNREACHABLE', 'no broker'));
+    });
+    const status = await phase(handle, 'backing off');
+    assert.equal(status.reason, 'no broker. Do this. The next attempt is made in 1 s.');
+    assert.equal(status.lastError?.code, 'SERVICE_UNREACHABLE');
+    assert.equal(status.attempts, 1);
+    assert.ok(status.retryAt);
+    await phase(handle, 'streaming');
+    assert.equal(fake.count('prepareStream starts'), 2);
+  });
+
+  test('stops with the reason when no retry can help, and tries again when told to', async () => {
+    const { fake, handle } = await start('refused', (each) => {
+      withSlot(each);
+      each.fail('prepareStream', typedFailure('SOURCE_NOT_READY', 'wal_level is replica'));
+    });
+    const status = await phase(handle, 'failed');
+    assert.equal(status.lastError?.code, 'SOURCE_NOT_READY');
+    assert.match(status.reason, /wal_level is replica/);
+    assert.equal(fake.count('runStream starts'), 0);
+    await handle.signal('resume');
+    await phase(handle, 'streaming');
+  });
+
+  test('answers a lost slot with a new snapshot, once the connector is no longer watched', async () => {
+    const { fake, handle } = await start('lost', withSlot);
+    await until(
+      () => fake.events.filter((event) => event.endsWith('starts')).length,
+      (n) => n === 3,
+    );
+    fake.slot = false;
+    fake.breakers.watchConnector?.(typedFailure('SLOT_LOST'));
+    await until(
+      () => fake.count('runStream starts'),
+      (n) => n === 2,
+    );
+    assert.equal((await handle.query<SupervisorStatus>('status')).phase, 'streaming');
+    const order = fake.events.filter((event) => /flushed|copySnapshot|prepareStream/.test(event));
+    assert.deepEqual(order, [
+      'prepareStream starts',
+      'runStream flushed',
+      'prepareStream starts',
+      'copySnapshot starts',
+    ]);
+  });
+
+  test('a stream that loses the slot ends the watch before the snapshot is taken', async () => {
+    const { fake } = await start('lost-by-stream', withSlot);
+    await until(
+      () => fake.events.filter((event) => event.endsWith('starts')).length,
+      (n) => n === 3,
+    );
+    fake.slot = false;
+    fake.breakers.runStream?.(typedFailure('SLOT_LOST'));
+    await until(
+      () => fake.count('copySnapshot starts'),
+      (n) => n === 1,
+    );
+    assert.ok(fake.events.indexOf('watchConnector ended') < fake.events.indexOf('copySnapshot starts'));
+  });
+
+  test('a failing watch is tried again beside the stream', async () => {
+    const { fake, handle } = await start('watched', (each) => {
+      withSlot(each);
+      each.fail('watchConnector', typedFailure('CONNECTOR_FAILED', 'task 0 died'));
+    });
+    await until(
+      () => fake.count('watchConnector starts'),
+      (n) => n === 2,
+    );
+    const status = await handle.query<SupervisorStatus>('status');
+    assert.equal(status.phase, 'streaming');
+    assert.equal(status.lastError?.message, 'task 0 died. Do this.');
+    assert.equal(fake.count('runStream starts'), 1);
+  });
+
+  test('fails with the snapshot’s own reason when no retry can help it', async () => {
+    const { handle } = await start('no-copy', (each) => each.fail('copySnapshot', typedFailure('UNSUPPORTED_SOURCE')));
+    const status = await phase(handle, 'failed');
+    assert.equal(status.lastError?.code, 'UNSUPPORTED_SOURCE');
+  });
+
+  test('cancelling the workflow awaits the last flush', async () => {
+    const { fake, handle } = await start('cancelled', withSlot);
+    await until(
+      () => fake.events.filter((event) => event.endsWith('starts')).length,
+      (n) => n === 3,
+    );
+    await handle.cancel();
+    await assert.rejects(handle.result());
+    assert.equal((await handle.describe()).status.name, 'CANCELLED');
+    assert.equal(fake.count('runStream flushed'), 1);
+    assert.equal(fake.count('watchConnector ended'), 1);
+  });
+
+  test('continues as new after the last flush and keeps what it knows', async () => {
+    const { fake, handle } = await start('renewed');
+    await phase(handle, 'streaming');
+    await growHistory(handle);
+    await until(
+      () => fake.count('runStream starts'),
+      (n) => n === 2,
+    );
+    assert.equal(fake.events.indexOf('runStream flushed') < fake.events.lastIndexOf('runStream starts'), true);
+    const renewed = namespace.client.workflow.getHandle('stream-renewed');
+    assert.notEqual((await renewed.describe()).runId, handle.firstExecutionRunId);
+    const status = await renewed.query<SupervisorStatus>('status');
+    assert.equal(status.phase, 'streaming');
+    assert.equal(status.snapshot?.lsn, '0/1');
+    assert.equal(fake.count('prepareStream starts'), 1);
+  });
+
+  test('continues as new with its pause', async () => {
+    const { fake, handle } = await start('renewed-paused', withSlot);
+    await phase(handle, 'streaming');
+    await handle.signal('pause');
+    await phase(handle, 'paused');
+    await growHistory(handle);
+    const renewed = namespace.client.workflow.getHandle('stream-renewed-paused');
+    await until(
+      () => renewed.describe(),
+      ({ runId }) => runId !== handle.firstExecutionRunId,
+    );
+    assert.equal((await renewed.query<SupervisorStatus>('status')).phase, 'paused');
+    await until(
+      () => fake.count('watchConnector starts'),
+      (n) => n === 2,
+    );
+    assert.equal(fake.count('runStream starts'), 1);
+    await renewed.signal('resume');
+    await phase(renewed, 'streaming');
+  });
+});
+
+/**
+ * The server suggests a new run beyond 4 MB of history; signals that change nothing fill it. They are sent to the first
+ * run, so that sending ends as soon as that has.
+ */
+async function growHistory({ workflowId, firstExecutionRunId }: { workflowId: string; firstExecutionRunId: string }) {
+  const first = namespace.client.workflow.getHandle(workflowId, firstExecutionRunId);
+  for (let sent = 0; sent < 100; sent++) {
+    try {
+      await first.signal('fill', 'x'.repeat(100_000));
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return;
+      throw error;
+    }
+  }
+  assert.fail('10 MB of signals did not make the workflow continue as new');
+}
