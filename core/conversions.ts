@@ -1,0 +1,76 @@
+import { chLiteral } from './identifiers.ts';
+
+/**
+ * ClickHouse expressions that the type rules are built from. `text` is an expression of type String that is never NULL,
+ * as Debezium or COPY wrote the value; both forms go through the same expression.
+ */
+
+/** The text without an ending that only one of the two forms has. */
+export function withoutEnding(text: string, ending: string): string {
+  const cut = `substring(${text}, 1, length(${text}) - ${ending.length})`;
+  return `if(endsWith(${text}, ${chLiteral(ending)}), ${cut}, ${text})`;
+}
+
+/** Strict for integers, UUIDs and booleans: overflow, blanks and leftovers raise. */
+export function accurate(type: string): (text: string) => string {
+  return (text) => `accurateCast(${text}, ${chLiteral(type)})`;
+}
+
+/** A time stamp's text without zone: `2020-01-02T03:04:05.1Z` and `2020-01-02 03:04:05.1+00` lose their endings. */
+function withoutZone(text: string): string {
+  return withoutEnding(withoutEnding(text, 'Z'), '+00');
+}
+
+/** Both `2020-01-02T03:04:05.1Z` and `2020-01-02 03:04:05.1+00`, to the microsecond. */
+export function timestampOf(text: string): string {
+  return `parseDateTime64BestEffort(${text}, 6, 'UTC')`;
+}
+
+/**
+ * True when a time stamp is not what its text says. ClickHouse clamps what it cannot hold, silently; so the value's text
+ * is compared with the source's, after zeros have filled it up to microseconds.
+ */
+export function timestampDiffers(text: string, value: string): string {
+  const body = withoutZone(text);
+  const filled = `concat(replaceOne(${body}, 'T', ' '), substring('.000000', length(${body}) - 18))`;
+  return `toString(${value}) != ${filled}`;
+}
+
+/** `\xdead` as COPY writes it and `dead` as Debezium does, as lower-case digits. */
+export function hexDigits(text: string): string {
+  return `if(startsWith(${text}, '\\\\x'), substring(${text}, 3), ${text})`;
+}
+
+/** True when the digits were not hexadecimal, which unhex does not say. */
+export function hexDiffers(text: string, value: string): string {
+  return `lower(hex(${value})) != ${hexDigits(text)}`;
+}
+
+/** Debezium's names for what PostgreSQL writes as NaN, Infinity and -Infinity. */
+export function numericText(text: string): string {
+  const from = "['NAN', 'POSITIVE_INFINITY', 'NEGATIVE_INFINITY']";
+  return `transform(${text}, ${from}, ['NaN', 'Infinity', '-Infinity'], ${text})`;
+}
+
+/**
+ * A bit string as zeros and ones. Debezium sends its bytes in base64, the last byte first and leading zeros left out; a
+ * single bit as a boolean.
+ */
+export function bitsOf(length: number): (text: string) => string {
+  return (text) => {
+    const bytes = `leftPad(bin(reverse(base64Decode(${text}))), ${length}, '0')`;
+    const isBits = `length(${text}) = ${length} AND match(${text}, '^[01]*$')`;
+    return `multiIf(${text} = 'true', '1', ${text} = 'false', '0', ${isBits}, ${text}, right(${bytes}, ${length}))`;
+  };
+}
+
+/** A JSON object of texts with its keys sorted, so that both forms become the same text. */
+export function sortedObject(text: string): string {
+  const pairs = `arraySort(JSONExtractKeysAndValuesRaw(${text}))`;
+  return `concat('{', arrayStringConcat(arrayMap(pair -> concat(toJSONString(pair.1), ':', pair.2), ${pairs}), ','), '}')`;
+}
+
+/** The bits of a float in hexadecimal, the sign first, as PostgreSQL's float8send gives them. */
+export function floatBits(value: string): string {
+  return `lower(hex(reverse(reinterpretAsFixedString(${value}))))`;
+}

@@ -1,0 +1,177 @@
+import type { SourceTable } from './catalog.ts';
+import { copyViewSelect, landingTuple, landingViewSelect } from './ddlLanding.ts';
+import { TidegateError } from './errors.ts';
+import { chIdentifier, chTable, formatTableName, pgTable } from './identifiers.ts';
+import { copyLandingName, copyViewName, landingName, landingViewName } from './names.ts';
+import {
+  copyExpression,
+  DELETED_COLUMN,
+  keyColumns,
+  type MappedColumn,
+  mappedColumns,
+  type TargetShape,
+  VERSION_COLUMN,
+} from './typeMapping.ts';
+
+export type { TargetShape } from './typeMapping.ts';
+
+/** What every conversion relies on, however the bytes arrive. */
+const CONVERSION_SETTINGS = {
+  async_insert: 0,
+  insert_deduplicate: 0,
+  materialized_views_ignore_errors: 0,
+  precise_float_parsing: 1,
+  output_format_json_escape_forward_slashes: 0,
+} as const;
+
+/**
+ * Settings of an INSERT of Debezium's messages into a landing table (FORMAT JSONEachRow). Every scalar is read as its
+ * text; an unknown or missing column raises, what surrounds the row is skipped.
+ */
+export const LANDING_SETTINGS: Readonly<Record<string, number>> = {
+  ...CONVERSION_SETTINGS,
+  input_format_skip_unknown_fields: 1,
+  input_format_json_ignore_unknown_keys_in_named_tuple: 0,
+  input_format_json_defaults_for_missing_elements_in_named_tuple: 0,
+  input_format_null_as_default: 1,
+  input_format_json_read_objects_as_strings: 1,
+  input_format_json_read_arrays_as_strings: 1,
+  input_format_json_read_numbers_as_strings: 1,
+  input_format_json_read_bools_as_strings: 1,
+};
+
+/** Settings of an INSERT of what COPY writes (FORMAT TSV). */
+export const COPY_SETTINGS: Readonly<Record<string, number>> = {
+  ...CONVERSION_SETTINGS,
+  // A first row whose values are the columns' names would be taken for a header, and be lost.
+  input_format_tsv_detect_header: 0,
+  input_format_tsv_empty_as_default: 0,
+};
+
+/**
+ * The statements that create a stream table's objects, in order: target, landing table, landing view, current view.
+ * Each says IF NOT EXISTS.
+ * @throws TidegateError SOURCE_NOT_READY or UNSUPPORTED_SOURCE with what mends the source.
+ */
+export function streamDdl(shape: TargetShape): string[] {
+  const { database, table, source } = shape;
+  checkStreamable(source);
+  const columns = mappedColumns(shape);
+  const quoted = (name: string) => chTable({ database, name });
+  const target = quoted(table.target);
+  const landing = quoted(landingName(table.target));
+  const tuple = landingTuple(columns);
+  const names = columns.map(({ column }) => chIdentifier(column.name)).join(', ');
+  return [
+    `CREATE TABLE IF NOT EXISTS ${target} ${targetBody(shape, columns)}`,
+    `CREATE TABLE IF NOT EXISTS ${landing} (op String, before ${tuple}, after ${tuple}, source String, ` +
+      '_partition Int32, _offset Int64) ENGINE = Null',
+    `CREATE MATERIALIZED VIEW IF NOT EXISTS ${quoted(landingViewName(table.target))} TO ${target} AS ` +
+      landingViewSelect({ columns, keys: keyColumns(columns, source), landing }),
+    `CREATE VIEW IF NOT EXISTS ${quoted(table.currentView ?? `${table.target}_current`)} AS ` +
+      `SELECT ${names} FROM ${target} FINAL WHERE ${DELETED_COLUMN} = 0`,
+  ];
+}
+
+/**
+ * The statement that creates a reference table's target; it says IF NOT EXISTS.
+ * @throws TidegateError UNSUPPORTED_SOURCE.
+ */
+export function referenceDdl(shape: TargetShape): string[] {
+  const target = chTable({ database: shape.database, name: shape.table.target });
+  return [`CREATE TABLE IF NOT EXISTS ${target} ${targetBody(shape, mappedColumns(shape))}`];
+}
+
+/** Creates, empty, a table like the target under another name; one that an earlier attempt left is replaced. */
+export function stagingDdl(shape: TargetShape, name: string): string {
+  const staging = chTable({ database: shape.database, name });
+  return `CREATE OR REPLACE TABLE ${staging} ${targetBody(shape, mappedColumns(shape))}`;
+}
+
+export interface CopyPath {
+  /** Quoted name of the table to insert TSV into. */
+  landing: string;
+  /** Its columns, in the order of copySelect's. */
+  columns: string[];
+  /** Statements that replace whatever an earlier attempt left. */
+  create: string[];
+  drop: string[];
+}
+
+/**
+ * The way of COPY's rows into a table: a Null-engine table of texts, and a view that converts them strictly. Insert with
+ * COPY_SETTINGS.
+ * @param options.into name of the table to write: the target, or a staging table.
+ * @param options.version what the rows of a stream table carry as their version; null for a reference table.
+ */
+export function copyPath(shape: TargetShape, { into, version }: { into: string; version: bigint | null }): CopyPath {
+  const { database, table, source } = shape;
+  const landing = chTable({ database, name: copyLandingName(table.target) });
+  const view = chTable({ database, name: copyViewName(table.target) });
+  const columns = source.columns.map((_, index) => `c${index + 1}`);
+  const texts = columns.map((name) => `${name} Nullable(String)`).join(', ');
+  const select = copyViewSelect({
+    columns: mappedColumns(shape),
+    landing,
+    textOf: ({ column }) => columns[source.columns.indexOf(column)]!,
+    version,
+  });
+  const drop = [`DROP VIEW IF EXISTS ${view} SYNC`, `DROP TABLE IF EXISTS ${landing} SYNC`];
+  return {
+    landing,
+    columns,
+    create: [
+      ...drop,
+      `CREATE TABLE ${landing} (${texts}) ENGINE = Null`,
+      `CREATE MATERIALIZED VIEW ${view} TO ${chTable({ database, name: into })} AS ${select}`,
+    ],
+    drop,
+  };
+}
+
+/**
+ * The SELECT inside `COPY (...) TO STDOUT`, of all columns in their order. Sessions of adapters/postgres.ts give the
+ * texts that the conversions expect.
+ * @param range pages of the heap: from the first, up to but without the second, or to the end.
+ */
+export function copySelect(source: SourceTable, range?: { fromPage: number; toPage: number | null }): string {
+  const columns = source.columns.map(copyExpression).join(', ');
+  const all = `SELECT ${columns} FROM ${sourceRows(source)}`;
+  if (!range) return all;
+  const from = `${all} WHERE ctid >= '(${range.fromPage},0)'::tid`;
+  return range.toPage === null ? from : `${from} AND ctid < '(${range.toPage},0)'::tid`;
+}
+
+/** A table that others inherit from has their rows too, which are not its own; a partitioned table has only those. */
+export function sourceRows(source: SourceTable): string {
+  return source.kind === 'r' ? `ONLY ${pgTable(source)}` : pgTable(source);
+}
+
+function targetBody({ table, source }: TargetShape, columns: readonly MappedColumn[]): string {
+  const definitions = columns.map(({ column, type }) => `${chIdentifier(column.name)} ${type}`);
+  const keys = keyColumns(columns, source).map(({ column }) => chIdentifier(column.name));
+  const orderBy = `ORDER BY (${keys.join(', ')})`;
+  if (table.load === 'reference') return `(${definitions.join(', ')}) ENGINE = MergeTree ${orderBy}`;
+  definitions.push(`${VERSION_COLUMN} UInt128`, `${DELETED_COLUMN} UInt8`);
+  return `(${definitions.join(', ')}) ENGINE = ReplacingMergeTree(${VERSION_COLUMN}, ${DELETED_COLUMN}) ${orderBy}`;
+}
+
+function checkStreamable(source: SourceTable): void {
+  const notReady = (what: string, remedy: string) =>
+    new TidegateError('SOURCE_NOT_READY', `${formatTableName(source)} ${what}`, { remedy });
+  const alter = `ALTER TABLE ${pgTable(source)}`;
+  if (!['r', 'p'].includes(source.kind)) {
+    throw notReady('is not a table, so it has no changes to stream', "Load it with load: 'reference'.");
+  }
+  const { primaryKey, columns, replicaIdentity } = source;
+  if (primaryKey.length === 0) {
+    const add = `${alter} ADD PRIMARY KEY (<columns>), or ${alter} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY`;
+    throw notReady('has no primary key, by which changes find their row', `Add one: ${add}`);
+  }
+  if (columns.some(({ name, generated }) => generated && primaryKey.includes(name))) {
+    throw notReady('has a generated column in its primary key, which Debezium does not send', 'Use a plain column.');
+  }
+  if (!['d', 'f'].includes(replicaIdentity)) {
+    throw notReady('does not write its primary key with deletes', `Run: ${alter} REPLICA IDENTITY DEFAULT`);
+  }
+}

@@ -1,0 +1,114 @@
+import { chIdentifier, chLiteral } from './identifiers.ts';
+import { DELETED_COLUMN, type MappedColumn, unavailableText, VERSION_COLUMN } from './typeMapping.ts';
+
+/**
+ * The views that convert what lands. Three SELECTs inside each other, so that a source column may have any name: the
+ * innermost gives texts numbered names, the next one their values, the outermost the columns' names, and there all is
+ * checked.
+ */
+interface Conversions {
+  columns: readonly MappedColumn[];
+  /** Quoted name of the table that the rows land in. */
+  landing: string;
+}
+
+const textName = (index: number) => `_tidegate_t${index + 1}`;
+const valueName = (index: number) => `_tidegate_v${index + 1}`;
+
+/** The type of `before` and `after`: every column of the row, as text. */
+export function landingTuple(columns: readonly MappedColumn[]): string {
+  const elements = columns.map(({ column }) => `${chIdentifier(debeziumName(column.name))} Nullable(String)`);
+  return `Tuple(${elements.join(', ')})`;
+}
+
+/**
+ * Debezium reads a column's name byte by byte and takes each for a character, so that a byte of 0x80 and above becomes
+ * one of U+FF80 to U+FFFF.
+ */
+export function debeziumName(name: string): string {
+  return [...new TextEncoder().encode(name)].map((b) => String.fromCharCode(b < 0x80 ? b : 0xff00 | b)).join('');
+}
+
+/**
+ * The SELECT behind a landing table: one row of the target a message. A delete has its key only; its other columns are
+ * given their types' neutral values. A truncate (`t`) writes nothing.
+ */
+export function landingViewSelect({ columns, keys, landing }: Conversions & { keys: readonly MappedColumn[] }): string {
+  const texts = columns.map((mapped) => {
+    const name = chLiteral(debeziumName(mapped.column.name));
+    const after = `tupleElement(after, ${name})`;
+    if (keys.includes(mapped)) return `if(op = 'd', tupleElement(before, ${name}), ${after})`;
+    return `if(op = 'd', ${mapped.column.notNull ? chLiteral(mapped.conversion.neutral) : 'NULL'}, ${after})`;
+  });
+  const unavailable = columns.flatMap(({ column, conversion }, index) => {
+    const condition = unavailableText(conversion, textName(index));
+    return condition ? [refusal(condition, `column ${column.name}: an unchanged large value was not sent`)] : [];
+  });
+  return convertingSelect({
+    columns,
+    rows:
+      `SELECT ${texts.map((text, index) => `${text} AS ${textName(index)}`).join(', ')}, op AS _tidegate_op, ` +
+      `simpleJSONExtractUInt(source, 'lsn') AS _tidegate_lsn, _offset AS _tidegate_offset FROM ${landing} WHERE op != 't'`,
+    further: [
+      `bitOr(bitShiftLeft(toUInt128(_tidegate_lsn), 64), toUInt128(_tidegate_offset)) AS ${VERSION_COLUMN}`,
+      `toUInt8(_tidegate_op = 'd') AS ${DELETED_COLUMN}`,
+    ],
+    checks: [
+      refusal("_tidegate_op NOT IN ('c', 'u', 'd', 'r')", 'op: not an operation of a row'),
+      refusal('_tidegate_lsn = 0', 'source: without an LSN'),
+      ...unavailable,
+    ],
+  });
+}
+
+/** The SELECT behind a table that COPY's rows land in. */
+export function copyViewSelect(
+  options: Conversions & { textOf: (column: MappedColumn) => string; version: bigint | null },
+): string {
+  const { columns, landing, textOf, version } = options;
+  const texts = columns.map((mapped, index) => `${textOf(mapped)} AS ${textName(index)}`);
+  return convertingSelect({
+    columns,
+    rows: `SELECT ${texts.join(', ')} FROM ${landing}`,
+    further:
+      version === null ? [] : [`toUInt128('${version}') AS ${VERSION_COLUMN}`, `toUInt8(0) AS ${DELETED_COLUMN}`],
+    checks: [],
+  });
+}
+
+function convertingSelect(parts: {
+  columns: readonly MappedColumn[];
+  rows: string;
+  further: readonly string[];
+  checks: readonly string[];
+}): string {
+  const { columns, rows, further, checks } = parts;
+  const values = columns.map((mapped, index) => `${convertedText(mapped, textName(index))} AS ${valueName(index)}`);
+  const named = columns.map(({ column }, index) => `${valueName(index)} AS ${chIdentifier(column.name)}`);
+  const all = [...checks, ...columns.flatMap((mapped, index) => columnChecks(mapped, index))];
+  const where = all.length > 0 ? ` WHERE ${all.join(' AND ')}` : '';
+  return `SELECT ${[...named, ...further].join(', ')} FROM (SELECT *, ${values.join(', ')} FROM (${rows}))${where}`;
+}
+
+/** The value of a text that may be NULL. A NULL where none may be is refused by a check; until then it is neutral. */
+function convertedText({ column, conversion }: MappedColumn, text: string): string {
+  if (!conversion.parse) return column.notNull ? `assumeNotNull(${text})` : text;
+  const value = conversion.parse(`ifNull(${text}, ${chLiteral(conversion.neutral)})`);
+  return column.notNull ? value : `if(isNull(${text}), NULL, ${value})`;
+}
+
+function columnChecks({ column, conversion }: MappedColumn, index: number): string[] {
+  const text = textName(index);
+  const checks = column.notNull
+    ? [refusal(`isNull(${text})`, `column ${column.name}: NULL, where the source has none`)]
+    : [];
+  if (!conversion.differs) return checks;
+  const present = `ifNull(${text}, ${chLiteral(conversion.neutral)})`;
+  const message = `column ${column.name}: a value that ${conversion.type} does not hold exactly`;
+  return [...checks, refusal(conversion.differs(present, valueName(index)), message)];
+}
+
+/** A condition of WHERE that raises (code 395) when the given one is true, and is true otherwise; NULL is false. */
+function refusal(condition: string, message: string): string {
+  return `NOT throwIf(ifNull(${condition}, 0), ${chLiteral(`Tidegate refuses ${message}`)})`;
+}

@@ -1,0 +1,144 @@
+import type { SourceColumn, SourceTable } from './catalog.ts';
+import { UNAVAILABLE_VALUE } from './connectorConfig.ts';
+import type { PipelineTable } from './definition.ts';
+import { TidegateError } from './errors.ts';
+import { chLiteral, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
+import { arrayConversion, elementOf } from './typeMappingArrays.ts';
+import { NUMBER_RULES } from './typeMappingNumbers.ts';
+import { type Conversion, type TypeRule, textConversion } from './typeMappingRule.ts';
+import { TEXT_RULES } from './typeMappingTexts.ts';
+import { TIME_RULES } from './typeMappingTimes.ts';
+
+/** A table of a pipeline together with what the source's catalog says about it. */
+export interface TargetShape {
+  /** ClickHouse database of the target. */
+  database: string;
+  table: PipelineTable;
+  source: SourceTable;
+}
+
+/** A column that is replicated, and how. */
+export interface MappedColumn {
+  column: SourceColumn;
+  conversion: Conversion;
+  /** The ClickHouse type, with Nullable where the source allows NULL. */
+  type: string;
+}
+
+/** The table of types, for conversions and for the documentation. The first rule that covers a column counts. */
+export const TYPE_RULES: readonly TypeRule[] = [...NUMBER_RULES, ...TIME_RULES, ...TEXT_RULES];
+
+/** What the documentation says of arrays, which follow from the rules of their elements. */
+export const ARRAY_NOTE =
+  'JSON text in a String: numbers and booleans bare, everything else quoted. NULL, empty arrays and NULL elements are ' +
+  'kept apart; lower bounds are not kept; more than one dimension is refused by a load, and Debezium sends it as nulls.';
+
+/** Columns that the target has besides the source's. */
+export const VERSION_COLUMN = '_version';
+export const DELETED_COLUMN = '_deleted';
+
+/** What stands for an unchanged large value: ours, and Debezium's own where a connector was configured by hand. */
+const PLACEHOLDERS = [
+  // In an array of UUIDs stands the name-based UUID of the placeholder.
+  { text: UNAVAILABLE_VALUE, uuid: '7bfa299c-c26d-3c9b-9e7c-1b0dbdca2350' },
+  { text: '__debezium_unavailable_value', uuid: 'b68a35a7-17ad-35b3-af2a-ae46edb4545a' },
+];
+
+/**
+ * The columns that are replicated, in the source's order. Debezium does not send generated columns, so a stream leaves
+ * them out; a reference load has them.
+ * @throws TidegateError UNSUPPORTED_SOURCE naming the column, with the remedy.
+ */
+export function mappedColumns(shape: Pick<TargetShape, 'table' | 'source'>): MappedColumn[] {
+  return replicatedColumns(shape).map((column) => {
+    const conversion = conversionOf(column, shape);
+    return { column, conversion, type: typeOf(column, conversion) };
+  });
+}
+
+/** The primary key's columns among the mapped ones, in key order. */
+export function keyColumns(columns: readonly MappedColumn[], source: SourceTable): MappedColumn[] {
+  return source.primaryKey.flatMap((name) => columns.filter(({ column }) => column.name === name));
+}
+
+/** The PostgreSQL expression that COPY selects for a column, in the form that its conversion takes. */
+export function copyExpression(column: SourceColumn): string {
+  const name = pgIdentifier(column.name);
+  const conversion = ruleConversion(column);
+  return conversion ? (conversion.copy?.(name) ?? name) : `${name}::text`;
+}
+
+/** ClickHouse condition: the text is what Debezium sends instead of a value. Null when such a text is refused anyway. */
+export function unavailableText({ unavailable }: Conversion, text: string): string | null {
+  const bytes = (value: string) => JSON.stringify([...value].map((character) => character.charCodeAt(0)));
+  const forms = {
+    text: ({ text }) => text,
+    'array of text': ({ text }) => JSON.stringify([text]),
+    'array of integers': ({ text }) => bytes(text),
+    'array of uuid': ({ uuid }) => JSON.stringify([uuid]),
+    object: ({ text }) => JSON.stringify({ [text]: text }),
+    strict: null,
+    null: null,
+  } satisfies Record<Conversion['unavailable'], ((placeholder: (typeof PLACEHOLDERS)[number]) => string) | null>;
+  const form = forms[unavailable];
+  return form && `${text} IN (${PLACEHOLDERS.map((placeholder) => chLiteral(form(placeholder))).join(', ')})`;
+}
+
+function replicatedColumns({ table, source }: Pick<TargetShape, 'table' | 'source'>): SourceColumn[] {
+  const kept = source.columns.filter((column) => table.load === 'reference' || !column.generated);
+  const taken = kept.find(
+    ({ name }) => [VERSION_COLUMN, DELETED_COLUMN].includes(name) || name.startsWith('_tidegate_'),
+  );
+  if (taken) {
+    throw new TidegateError(
+      'UNSUPPORTED_SOURCE',
+      `${nameOf(source, taken)} has a name that Tidegate needs for itself`,
+      {
+        remedy: `Rename the column: ALTER TABLE ${pgTable(source)} RENAME COLUMN ${pgIdentifier(taken.name)} TO ...`,
+      },
+    );
+  }
+  return kept;
+}
+
+function typeOf({ notNull }: SourceColumn, { type }: Conversion): string {
+  if (notNull) return type;
+  const inside = /^LowCardinality\((.+)\)$/.exec(type)?.[1];
+  return inside ? `LowCardinality(Nullable(${inside}))` : `Nullable(${type})`;
+}
+
+/** The conversion of the first rule that covers the column; null when none does. */
+function ruleConversion(column: SourceColumn): Conversion | null {
+  const element = elementOf(column);
+  if (element) {
+    const conversion = ruleConversion(element);
+    return conversion?.element && conversion.streamed ? arrayConversion(conversion, conversion.element) : null;
+  }
+  const rule = TYPE_RULES.find(
+    ({ names, covers }) => (names.length === 0 || names.includes(column.typeName)) && (covers?.(column) ?? true),
+  );
+  return rule ? rule.convert(column) : null;
+}
+
+/** COPY carries every type as text; what Debezium does to a value decides whether a stream can be exact. */
+function conversionOf(column: SourceColumn, { table, source }: Pick<TargetShape, 'table' | 'source'>): Conversion {
+  const conversion = ruleConversion(column);
+  if (table.load === 'reference') return conversion ?? textConversion();
+  if (!conversion?.streamed) {
+    const what = `${nameOf(source, column)} is of type ${column.type}, which Debezium does not carry exactly`;
+    throw new TidegateError('UNSUPPORTED_SOURCE', what, {
+      remedy: `Load the table with load: 'reference', or give the column a type of the table of types, such as text.`,
+    });
+  }
+  if (conversion.unavailable === 'null' && !column.notNull && source.replicaIdentity !== 'f') {
+    const what = `${nameOf(source, column)} is of type ${column.type}: Debezium sends NULL for a large one that an update does not touch`;
+    throw new TidegateError('UNSUPPORTED_SOURCE', what, {
+      remedy: `Make it carried always: ALTER TABLE ${pgTable(source)} REPLICA IDENTITY FULL`,
+    });
+  }
+  return conversion;
+}
+
+function nameOf(source: SourceTable, { name }: SourceColumn): string {
+  return `column ${pgIdentifier(name)} of ${formatTableName(source)}`;
+}

@@ -1,0 +1,53 @@
+import type { SourceColumn } from './catalog.ts';
+import { chLiteral } from './identifiers.ts';
+import { type Conversion, type ElementForm, textConversion } from './typeMappingRule.ts';
+
+/**
+ * Arrays are kept as JSON text, because ClickHouse has no NULL beside an empty array, and the elements are converted
+ * like columns of their own. COPY selects JSON as well, so that both forms are one.
+ */
+export function arrayConversion({ parse, differs, neutral }: Conversion, element: ElementForm): Conversion {
+  const elementText = `ifNull(x, ${chLiteral(neutral)})`;
+  const value = parse ? parse(elementText) : elementText;
+  const shown = element.show(value, elementText);
+  const quoted = `toJSONString(${shown})`;
+  const json = element.bare ? `if(${element.bare(value)}, ${shown}, ${quoted})` : quoted;
+  const elements = (text: string) => `JSONExtract(${text}, 'Array(Nullable(String))')`;
+
+  return textConversion({
+    neutral: '[]',
+    parse: (text) =>
+      `concat('[', arrayStringConcat(arrayMap(x -> if(isNull(x), 'null', ${json}), ${elements(text)}), ','), ']')`,
+    differs: (text) => {
+      // Debezium sends an array of more dimensions as nulls; COPY does not, and there it is refused.
+      const nested = `arrayExists(x -> startsWith(x, '[') OR startsWith(x, '{'), JSONExtractArrayRaw(${text}))`;
+      const structure = `NOT isValidJSON(${text}) OR NOT startsWith(${text}, '[') OR ${nested}`;
+      if (!differs) return structure;
+      return `${structure} OR arrayExists(x -> isNotNull(x) AND (${differs(elementText, value)}), ${elements(text)})`;
+    },
+    copy: element.copy ?? ((column) => `array_to_json(${column}::text[])`),
+    canonical: {
+      postgres: (column) =>
+        `(SELECT coalesce(string_agg(coalesce(octet_length(x) || ':' || x, '~'), '' ORDER BY o), '') FROM (SELECT ` +
+        `${element.canonical.postgres('e')} AS x, o FROM unnest(${column}) WITH ORDINALITY AS u(e, o)) AS s)`,
+      clickhouse: (column) => {
+        const text = element.canonical.clickhouse(elementText);
+        const sized = `if(isNull(x), '~', concat(toString(length(${text})), ':', ${text}))`;
+        return `arrayStringConcat(arrayMap(x -> ${sized}, ${elements(column)}))`;
+      },
+      open: true,
+    },
+    unavailable: element.unavailable,
+  });
+}
+
+const RANGES = ['int4range', 'int8range', 'numrange', 'tsrange', 'tstzrange', 'daterange'];
+
+/** The column as it would be if it held one element: `numeric(10,2)[]` of `_numeric` gives `numeric(10,2)` of `numeric`. */
+export function elementOf(column: SourceColumn): SourceColumn | null {
+  if (column.typeCategory !== 'A' || !column.typeName.startsWith('_')) return null;
+  const typeName = column.typeName.slice(1);
+  const type = column.type.replace(/(\[\])+$/, '');
+  const typeKind = RANGES.includes(typeName) ? 'r' : 'b';
+  return { ...column, type, typeName, typeKind, typeCategory: '' };
+}

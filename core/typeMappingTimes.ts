@@ -1,0 +1,99 @@
+import { accurate, timestampDiffers, timestampOf, withoutEnding } from './conversions.ts';
+import { plainConversion, quotedElement, type TypeRule, textConversion } from './typeMappingRule.ts';
+
+const withoutZ = (text: string) => withoutEnding(text, 'Z');
+const shown = (value: string) => `toString(${value})`;
+
+/** Both databases write microseconds in full: `2020-01-02 03:04:05.100000`. */
+const TIMESTAMP_FORMAT = `'YYYY-MM-DD HH24:MI:SS.US'`;
+
+function timestamp(postgres: string, name: string, written: (column: string) => string): TypeRule {
+  return {
+    postgres,
+    names: [name],
+    clickhouse: "DateTime64(6, 'UTC')",
+    note: 'Exact to the microsecond. Infinity, years before Christ and years that ClickHouse cannot hold are refused.',
+    convert: () =>
+      plainConversion({
+        type: "DateTime64(6, 'UTC')",
+        neutral: '1970-01-01 00:00:00',
+        parse: timestampOf,
+        differs: timestampDiffers,
+        canonical: { postgres: written, clickhouse: shown, open: false },
+        element: quotedElement({
+          show: shown,
+          canonical: { postgres: written, clickhouse: (text) => text },
+          unavailable: 'null',
+        }),
+      }),
+  };
+}
+
+/** Each unit of an interval apart, as Debezium writes them: `P1Y2M3DT4H5M6.7S`. */
+function intervalText(column: string): string {
+  const part = (unit: string) => `extract(${unit} FROM ${column})`;
+  const units = ['year', 'month', 'day', 'hour', 'minute'].map(part);
+  return `format('P%sY%sM%sDT%sH%sM%sS', ${units.join(', ')}, trim_scale(${part('second')}))`;
+}
+
+/** Dates, times and intervals. */
+export const TIME_RULES: readonly TypeRule[] = [
+  {
+    postgres: 'date',
+    names: ['date'],
+    clickhouse: 'Date32',
+    note: 'Exact from 1900-01-01 to 2299-12-31; other dates and infinity are refused.',
+    convert: () =>
+      plainConversion({
+        type: 'Date32',
+        neutral: '1970-01-01',
+        parse: (text) => accurate('Date32')(withoutZ(text)),
+        // ClickHouse clamps other years and counts 30 February on, silently.
+        differs: (text, value) => `toString(${value}) != ${withoutZ(text)}`,
+        element: quotedElement({ show: shown, unavailable: 'null' }),
+      }),
+  },
+  timestamp('timestamp', 'timestamp', (column) => `to_char(${column}, ${TIMESTAMP_FORMAT})`),
+  timestamp('timestamptz', 'timestamptz', (column) => `to_char(${column} AT TIME ZONE 'UTC', ${TIMESTAMP_FORMAT})`),
+  {
+    postgres: 'time',
+    names: ['time'],
+    clickhouse: 'String',
+    note: "PostgreSQL's text. Debezium turns 24:00:00 into 00:00:00.",
+    convert: () =>
+      textConversion({
+        parse: withoutZ,
+        unavailable: 'strict',
+        element: quotedElement({ show: (value) => value, unavailable: 'null' }),
+      }),
+  },
+  {
+    postgres: 'timetz',
+    names: ['timetz'],
+    clickhouse: 'String',
+    note: 'The time in UTC: Debezium does not carry the offset, and turns 24:00:00 into 00:00:00.',
+    convert: () => {
+      const utc = (column: string) => `(${column} AT TIME ZONE 'UTC')::time::text`;
+      return textConversion({
+        parse: withoutZ,
+        copy: utc,
+        canonical: { postgres: utc, clickhouse: (column) => column, open: true },
+        unavailable: 'strict',
+      });
+    },
+  },
+  {
+    postgres: 'interval',
+    names: ['interval'],
+    clickhouse: 'String',
+    note: 'Each unit apart: P1Y2M3DT4H5M6.7S. Debezium turns infinity into zero; a load refuses it.',
+    convert: () =>
+      textConversion({
+        neutral: 'P0Y0M0DT0H0M0S',
+        copy: intervalText,
+        differs: (text) => `NOT match(${text}, '^P-?[0-9]+Y-?[0-9]+M-?[0-9]+DT-?[0-9]+H-?[0-9]+M-?[0-9.]+S$')`,
+        canonical: { postgres: intervalText, clickhouse: (column) => column, open: true },
+        unavailable: 'strict',
+      }),
+  },
+];
