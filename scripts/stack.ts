@@ -94,6 +94,9 @@ async function main(): Promise<void> {
   await stack.stop();
 }
 
+// A reader of the output that goes away, such as `head`, does not take the services down unordered.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 try {
   await main();
   process.exit(0);

@@ -26,6 +26,16 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.startedAt === identity.startedAt;
 }
 
+/** The program and arguments of a running process, separated by spaces; empty when there is none. */
+export function commandLine(pid: number): string {
+  try {
+    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
+  } catch {
+    return '';
+  }
+}
+
 /** Sends the steps' signals one after another until the process has gone. Never signals a recycled pid. */
 export async function endProcess(identity: ProcessIdentity, steps: readonly EndingStep[]): Promise<void> {
   for (const step of [...steps, { signal: 'SIGKILL', graceMs: 10_000 } as const]) {

@@ -36,6 +36,14 @@ export interface StackOptions {
 export interface RunningStack {
   /** Addresses and credentials, as in the file stack.env of the home. */
   readonly env: Readonly<Record<string, string>>;
+  /** The folder given as `home`, absolute. */
+  readonly home: string;
+  /** Adds addresses of what has been made in the stack, such as a source database, to `env` and its file. */
+  publish(values: Readonly<Record<string, string>>): void;
+  /** A random password of that name, made once for this home and kept. */
+  secret(name: string): string;
+  /** Starts one more process under the stack's care: watched, logged, started again when it dies, stopped first. */
+  run(service: Service): Promise<void>;
   /** The processes now running; a restart changes them, and a service that is down has 0. */
   readonly pids: Readonly<Record<ServiceName, number>>;
   /** Stops all services in order and keeps their data. Later calls wait for the first. */
@@ -46,7 +54,7 @@ export interface RunningStack {
   kill(name: ServiceName, signal: NodeJS.Signals): Promise<void>;
 }
 
-const services: Readonly<Record<ServiceName, Service>> = { postgres, clickhouse, kafka, connect, temporal };
+const services: Readonly<Record<Exclude<ServiceName, 'worker'>, Service>> = { postgres, clickhouse, kafka, connect, temporal };
 
 /**
  * Starts the local stack and returns once every service has answered a real request.

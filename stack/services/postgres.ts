@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import pg from 'pg';
 import { stackFailed } from '../error.ts';
+import { readIfThere } from '../files.ts';
+import { commandLine, endProcess, identify } from '../identity.ts';
 import { type Account, accountFor, asAccount, handOver } from '../postgresAccount.ts';
 import { findPostgres } from '../postgresBinaries.ts';
 import { withHeartbeat } from '../progress.ts';
@@ -23,6 +25,7 @@ export const postgres: Service = {
     const folder = join(context.home.data, 'postgres');
     const account = await accountFor(folder, binaries.postgres);
     if (!existsSync(folder)) await initialise(context, { folder, account, initdb: binaries.initdb });
+    await clearPostmasterPid(folder);
     const settings = {
       listen_addresses: '127.0.0.1',
       port: context.ports.postgres,
@@ -61,6 +64,18 @@ export const postgres: Service = {
 
 function url({ ports, credentials }: Pick<ServiceContext, 'ports' | 'credentials'>): string {
   return `postgres://postgres:${credentials.postgresPassword}@127.0.0.1:${ports.postgres}/postgres`;
+}
+
+/**
+ * PostgreSQL writes a pid file of its own and does not start while that pid is in use, be it by another program that
+ * got the number of a killed server. So such a file is removed, and a server of this very folder is ended.
+ */
+async function clearPostmasterPid(folder: string): Promise<void> {
+  const file = join(folder, 'postmaster.pid');
+  const process = identify(Number.parseInt(readIfThere(file) ?? '0', 10));
+  if (process === undefined) return;
+  if (commandLine(process.pid).includes(`-D ${folder} `)) await endProcess(process, postgres.ending);
+  else rmSync(file, { force: true });
 }
 
 /** Makes the database cluster beside its place and then moves it there, so that half of one is never started. */

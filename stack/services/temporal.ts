@@ -15,8 +15,8 @@ export const temporal: Service = {
   ending: [{ signal: 'SIGTERM', graceMs: 10_000 }],
 
   async missingTools() {
-    if ((await onPath()) !== undefined || existsSync(buildFolder()) || (await which('go')) !== undefined) return [];
-    return [{ what: 'Go (or the temporal command)', aptPackage: 'golang' }];
+    if ((await onPath()) !== undefined || existsSync(buildFolder()) || (await canBuild())) return [];
+    return [{ what: 'Go 1.21 or later (or the temporal command)', aptPackage: 'golang' }];
   },
 
   async prepare(context) {
@@ -62,6 +62,13 @@ async function onPath(): Promise<string | undefined> {
     () => file,
     () => undefined,
   );
+}
+
+/** From 1.21 on, Go gets the toolchain that a module asks for by itself. */
+async function canBuild(): Promise<boolean> {
+  if ((await which('go')) === undefined) return false;
+  const version = await run('go', { args: ['version'] }).catch(() => '');
+  return Number(/go1\.(\d+)/.exec(version)?.[1] ?? 0) >= 21;
 }
 
 function buildFolder(): string {

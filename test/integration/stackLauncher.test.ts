@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,6 +122,17 @@ describe('npm run stack', { timeout: 300_000 }, () => {
     } finally {
       await stack.stop();
     }
+  });
+
+  test('starts PostgreSQL though another program has the number of its killed server', async () => {
+    const options = { home, ports: 'auto', services: ['postgres'] } as const;
+    await (await startStack(options)).stop();
+    const owner = statSync(join(home, 'data', 'postgres'));
+    const file = join(home, 'data', 'postgres', 'postmaster.pid');
+    writeFileSync(file, `${process.pid}\n${join(home, 'data', 'postgres')}\n1700000000\n1\n\n127.0.0.1\n0 0\n`);
+    chownSync(file, owner.uid, owner.gid);
+    const stack = await startStack(options);
+    await stack.stop();
   });
 
   test('names the busy port and its service in one line, and fails', async () => {
