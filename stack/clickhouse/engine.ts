@@ -83,15 +83,20 @@ export class Engine {
     }
   }
 
-  /** Lets running statements finish for `graceMs`, then stops them and closes the data folder. */
-  async close(graceMs: number): Promise<void> {
+  /**
+   * Lets running statements finish, then stops them and closes the data folder.
+   *
+   * @returns false when the engine would not stop a statement; then the folder is still open, and only the end of the process closes it
+   */
+  async close(limits: { finishMs: number; stopMs: number }): Promise<boolean> {
     this.#closing = true;
-    if (!(await this.#drained(graceMs))) {
+    if (!(await this.#drained(limits.finishMs))) {
       await Promise.all([...this.#running.values()].map((statement) => statement.kill()));
-      await this.#drained(graceMs);
+      if (!(await this.#drained(limits.stopMs))) return false;
     }
     this.#anchor.close();
     this.#pipes.remove();
+    return true;
   }
 
   async #drained(withinMs: number): Promise<boolean> {

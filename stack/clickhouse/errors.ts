@@ -43,8 +43,9 @@ const PIPE_TRACES = [
   / ?INTO OUTFILE '[^']*\/pipes\/\d+' APPEND ?/g,
   / ?FROM INFILE '[^']*\/pipes\/\d+' COMPRESSION 'none' ?/g,
 ];
-const ENGINE_MESSAGE = /^Code: (\d+)\. DB::Exception: ([\s\S]*?)(?: \(version [^()]*(?:\([^()]*\))?\))?\s*$/;
-const TRAILING_TYPE = /\s*\(([A-Z][A-Z0-9_]{2,})\)\s*$/;
+const PREFIX = /^Code: (\d+)\. DB::\w*Exception: /;
+const VERSION = /\s*\(version [^()]*(\([^()]*\))?\)\.?\s*$/;
+const TYPE = /\s*\(([A-Z][A-Z0-9_]{2,})\)\s*$/;
 
 /** Turns whatever the engine rejected with into an exception. The engine nests its own text in some statements; the innermost one counts. */
 export function fromEngine(error: unknown): ClickHouseException {
@@ -52,14 +53,11 @@ export function fromEngine(error: unknown): ClickHouseException {
   let message = error instanceof Error ? error.message : String(error);
   let code = 1002;
   let type = 'UNKNOWN_EXCEPTION';
-  for (let match = ENGINE_MESSAGE.exec(message); match; match = ENGINE_MESSAGE.exec(message)) {
-    code = Number(match[1]);
-    message = match[2]!;
-    const named = TRAILING_TYPE.exec(message);
-    if (named) {
-      type = named[1]!;
-      message = message.slice(0, named.index);
-    }
+  for (let prefix = PREFIX.exec(message); prefix; prefix = PREFIX.exec(message)) {
+    code = Number(prefix[1]);
+    message = message.slice(prefix[0].length).replace(VERSION, '');
+    type = TYPE.exec(message)?.[1] ?? type;
+    message = message.replace(TYPE, '');
   }
   for (const trace of PIPE_TRACES) message = message.replaceAll(trace, '');
   return new ClickHouseException(code, type, message);

@@ -42,18 +42,18 @@ export class PipePool {
 }
 
 /**
- * Opens the reading end before the engine opens the writing one.
+ * Opens the reading end before the engine opens the writing one. The stream ends when the engine is done with the statement, however
+ * often it opened the pipe until then: not at all when it failed early, twice when its output format failed. Read it to its end, or the
+ * engine waits in a write for ever.
  *
- * @param writerDone settles when the engine is done; a statement that failed before writing would otherwise never end the stream
+ * @param writerDone settles when the engine is done
  */
 export function readPipe(pipe: string, writerDone: Promise<unknown>): Socket {
   const fd = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
-  const socket = new Socket({ fd, readable: true, writable: false });
-  const end = () => {
-    if (!socket.destroyed) closeSync(openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK));
-  };
+  const writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+  const end = () => closeSync(writer);
   writerDone.then(end, end);
-  return socket;
+  return new Socket({ fd, readable: true, writable: false });
 }
 
 /**

@@ -21,24 +21,21 @@ export async function runSelect(options: {
   if (response.destroyed) throw raise.connectionLost('The client closed the connection before its query began.');
   const result = statement.run(select.sql(statement.pipe), format);
   result.catch(() => {});
-  const rows = readPipe(statement.pipe, result);
   let killer: NodeJS.Timeout | undefined;
   const stop = () => {
     const kill = () => void statement.kill().catch(() => {});
+    killer ??= setInterval(kill, KILL_EVERY_MS);
     kill();
-    killer = setInterval(kill, KILL_EVERY_MS);
-    rows.destroy();
   };
   response.once('close', stop);
   try {
-    for await (const chunk of rows) await writer.write(chunk);
+    // The pipe is read to its end even after the client has gone, because the engine cannot be stopped while it waits in a write.
+    for await (const chunk of readPipe(statement.pipe, result)) if (!killer) await writer.write(chunk).catch(stop);
+    return summarise(await result);
   } finally {
-    rows.destroy();
-    await result.catch(() => {});
     response.off('close', stop);
     clearInterval(killer);
   }
-  return summarise(await result);
 }
 
 /** The counters that the engine reports of a statement. */

@@ -13,13 +13,14 @@ import { authenticate, type User } from './users.ts';
 export interface ClickHouseServer {
   url: string;
   version: string;
-  /** Stops listening, lets running statements finish for three seconds, stops the rest, closes the data folder. */
-  close(): Promise<void>;
+  /** Stops listening, lets running statements finish, stops the rest, closes the data folder. False: it could not be closed. */
+  close(): Promise<boolean>;
 }
 
 /** SQL text, without the data of an INSERT, may be this long. */
 const MAX_SQL_BYTES = 64 * 1024 * 1024;
-const CLOSE_GRACE_MS = 3000;
+/** How long running statements may go on when the server ends, and then how long they may take to stop. */
+const CLOSE_LIMITS = { finishMs: 2000, stopMs: 2000 };
 
 /**
  * Serves ClickHouse's HTTP interface on 127.0.0.1 from a data folder. A process can hold one data folder only, and the engine needs a
@@ -45,12 +46,12 @@ export async function startClickHouseServer(options: {
   return { url: `http://127.0.0.1:${port}`, version: engine.version, close: () => close(server, engine) };
 }
 
-async function close(server: Server, engine: Engine): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve));
+async function close(server: Server, engine: Engine): Promise<boolean> {
+  server.close();
   server.closeIdleConnections();
-  await engine.close(CLOSE_GRACE_MS);
+  const closed = await engine.close(CLOSE_LIMITS);
   server.closeAllConnections();
-  await closed;
+  return closed;
 }
 
 interface Exchange {

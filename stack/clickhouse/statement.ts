@@ -75,7 +75,7 @@ function parseInsert(text: string, ended: boolean): Statement | undefined {
       throw raise.notImplemented('FROM INFILE reads files of the server. Send the data in the request body.');
     }
     if (is(token, 'SETTINGS')) settingsAt ??= token.start;
-    if (is(token, 'VALUES') && !select) {
+    if (is(token, 'VALUES') && !is(previous, 'FORMAT') && !select) {
       return insertInto({ text, settingsAt, formatAt: token.start, format: 'Values', dataStart: token.end });
     }
     if (is(previous, 'FORMAT') && token.kind === 'word' && (!select || input)) {
