@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { readIfThere, writeFileAtomically } from './files.ts';
@@ -81,6 +81,21 @@ export function loadCredentials(home: Home): Credentials {
   };
   writeFileAtomically(home.credentialsFile, `${JSON.stringify(credentials, null, 2)}\n`, 0o600);
   return credentials;
+}
+
+/** A password for something in the stack, such as a role: random, made once for this home and name. */
+export function loadSecret(home: Home, name: string): string {
+  const file = join(home.config, 'passwords.json');
+  const known = JSON.parse(readIfThere(file) ?? '{}') as Record<string, string>;
+  const secret = known[name] ?? randomBytes(24).toString('base64url');
+  if (known[name] === undefined) writeFileAtomically(file, JSON.stringify({ ...known, [name]: secret }), 0o600);
+  return secret;
+}
+
+/** Names of the processes whose pid files stand in the home, the launcher's own left out. */
+export function leftNames(home: Home): string[] {
+  const names = readdirSync(home.run).flatMap((file) => /^(.+)\.pid$/.exec(file)?.[1] ?? []);
+  return names.filter((name) => pidFile(home, name) !== home.lockFile);
 }
 
 /** Kafka's form of a UUID: 16 bytes in 22 characters; a leading dash would look like a flag to its tools. */

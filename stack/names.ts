@@ -1,8 +1,7 @@
 /** The services of the local stack, in the order in which they are shown. */
 export const serviceNames = ['postgres', 'clickhouse', 'kafka', 'connect', 'temporal'] as const;
 
-/** `worker` is not started with the stack but added to it, once the sources exist that workers read. */
-export type ServiceName = (typeof serviceNames)[number] | 'worker';
+export type ServiceName = (typeof serviceNames)[number];
 
 /** Names for people. */
 export const titles: Readonly<Record<ServiceName, string>> = {
@@ -11,7 +10,6 @@ export const titles: Readonly<Record<ServiceName, string>> = {
   kafka: 'Kafka',
   connect: 'Kafka Connect',
   temporal: 'Temporal',
-  worker: 'Workers',
 };
 
 /** The name for people of a service, whether of the stack or supervised beside it. */
@@ -26,7 +24,6 @@ export const needs: Readonly<Record<ServiceName, readonly ServiceName[]>> = {
   kafka: [],
   connect: ['kafka'],
   temporal: [],
-  worker: [],
 };
 
 /**
@@ -34,7 +31,6 @@ export const needs: Readonly<Record<ServiceName, readonly ServiceName[]>> = {
  * Debezium can still commit its offsets to Kafka and confirm its position to PostgreSQL.
  */
 export const stopOrder: readonly (readonly ServiceName[])[] = [
-  ['worker'],
   ['connect', 'temporal'],
   ['kafka'],
   ['clickhouse'],

@@ -1,7 +1,16 @@
 import { rm } from 'node:fs/promises';
 import { TidegateError } from '../core/errors.ts';
 import { stackFailed } from './error.ts';
-import { clearHome, type Home, loadCredentials, openHome, pidFile, writeEnvFile } from './home.ts';
+import {
+  clearHome,
+  type Home,
+  leftNames,
+  loadCredentials,
+  loadSecret,
+  openHome,
+  pidFile,
+  writeEnvFile,
+} from './home.ts';
 import { endProcess, readPidFile, removePidFile } from './identity.ts';
 import { tryLock } from './lock.ts';
 import { needs, type ServiceName, serviceNames, stopOrder, withNeeds } from './names.ts';
@@ -45,16 +54,19 @@ export interface RunningStack {
   /** Starts one more process under the stack's care: watched, logged, started again when it dies, stopped first. */
   run(service: Service): Promise<void>;
   /** The processes now running; a restart changes them, and a service that is down has 0. */
-  readonly pids: Readonly<Record<ServiceName, number>>;
+  readonly pids: Readonly<Record<string, number>>;
   /** Stops all services in order and keeps their data. Later calls wait for the first. */
   stop(): Promise<void>;
   /** Stops one service cleanly, starts it again and waits until it answers. */
-  restart(name: ServiceName): Promise<void>;
+  restart(name: string): Promise<void>;
   /** Sends a signal to a service's process, for fault tests. A service that dies of it is started again. */
-  kill(name: ServiceName, signal: NodeJS.Signals): Promise<void>;
+  kill(name: string, signal: NodeJS.Signals): Promise<void>;
 }
 
-const services: Readonly<Record<Exclude<ServiceName, 'worker'>, Service>> = { postgres, clickhouse, kafka, connect, temporal };
+const services: Readonly<Record<ServiceName, Service>> = { postgres, clickhouse, kafka, connect, temporal };
+
+/** How a process that was added to the stack is ended when its launcher is no longer there to say. */
+const endingOfAdded = [{ signal: 'SIGTERM', graceMs: 20_000 }] as const;
 
 /**
  * Starts the local stack and returns once every service has answered a real request.
@@ -71,7 +83,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
       remedy: 'Stop it there with Ctrl-C, or use another --home.',
     });
   }
-  const supervisors = new Map<ServiceName, Supervisor>();
+  const supervisors = new Map<string, Supervisor>();
   const stopAll = async (): Promise<void> => {
     await rm(home.envFile, { force: true });
     await stopInOrder(supervisors, onProgress);
@@ -92,19 +104,27 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     await startInOrder(supervisors, failure);
     const env = Object.assign({}, ...names.map((name) => services[name].env(shared))) as Record<string, string>;
     writeEnvFile(home, env);
-    return runningStack(supervisors, env, stopAll);
+    const run = async (service: Service): Promise<void> => {
+      const supervisor = new Supervisor(service, { ...shared, say: sayer(service.name, onProgress), signal });
+      supervisors.set(service.name, supervisor);
+      await supervisor.start();
+    };
+    return runningStack({ supervisors, env, home, run, stopAll });
   } catch (error) {
     await stopAll();
     throw options.signal?.aborted === true ? options.signal.reason : error;
   }
 }
 
-function runningStack(
-  supervisors: ReadonlyMap<ServiceName, Supervisor>,
-  env: Readonly<Record<string, string>>,
-  stopAll: () => Promise<void>,
-): RunningStack {
-  const find = (name: ServiceName): Supervisor => {
+function runningStack(parts: {
+  supervisors: ReadonlyMap<string, Supervisor>;
+  env: Record<string, string>;
+  home: Home;
+  run: (service: Service) => Promise<void>;
+  stopAll: () => Promise<void>;
+}): RunningStack {
+  const { supervisors, env, home, run, stopAll } = parts;
+  const find = (name: string): Supervisor => {
     const supervisor = supervisors.get(name);
     if (supervisor === undefined) throw stackFailed(`${name} is not part of this stack`, 'Start the stack with it.');
     return supervisor;
@@ -112,9 +132,12 @@ function runningStack(
   let stopped: Promise<void> | undefined;
   return {
     env,
+    home: home.path,
+    publish: (values) => writeEnvFile(home, Object.assign(env, values)),
+    secret: (name) => loadSecret(home, name),
+    run,
     get pids() {
-      const pairs = serviceNames.map((name) => [name, supervisors.get(name)?.pid ?? 0] as const);
-      return Object.fromEntries(pairs) as Record<ServiceName, number>;
+      return Object.fromEntries([...supervisors].map(([name, { pid }]) => [name, pid]));
     },
     stop: () => {
       stopped ??= stopAll();
@@ -126,14 +149,11 @@ function runningStack(
 }
 
 /** Starts every service as soon as those it needs are ready. The first failure gives up the others and is thrown. */
-async function startInOrder(
-  supervisors: ReadonlyMap<ServiceName, Supervisor>,
-  failure: AbortController,
-): Promise<void> {
-  const ready = new Map<ServiceName, Promise<void>>();
+async function startInOrder(supervisors: ReadonlyMap<string, Supervisor>, failure: AbortController): Promise<void> {
+  const ready = new Map<string, Promise<void>>();
   for (const [name, supervisor] of supervisors) {
     const start = async (): Promise<void> => {
-      await Promise.all(needs[name].map((other) => ready.get(other)));
+      await Promise.all(needs[name as ServiceName].map((other) => ready.get(other)));
       await supervisor.start();
     };
     ready.set(
@@ -149,10 +169,10 @@ async function startInOrder(
 }
 
 async function stopInOrder(
-  supervisors: ReadonlyMap<ServiceName, Supervisor>,
+  supervisors: ReadonlyMap<string, Supervisor>,
   onProgress: (line: string) => void,
 ): Promise<void> {
-  for (const wave of stopOrder) {
+  for (const wave of [addedTo([...supervisors.keys()]), ...stopOrder]) {
     const stops = wave.map(async (name) => {
       const supervisor = supervisors.get(name);
       if (supervisor === undefined) return;
@@ -164,16 +184,21 @@ async function stopInOrder(
   }
 }
 
+/** Those names that are not services of the stack itself. They use the services, so they are stopped before them. */
+function addedTo(names: readonly string[]): string[] {
+  return names.filter((name) => !(serviceNames as readonly string[]).includes(name));
+}
+
 /** Ends the services of a launcher that was killed, known by its pid files. */
 async function clearLeftovers(home: Home, onProgress: (line: string) => void): Promise<void> {
   await rm(home.envFile, { force: true });
-  for (const wave of stopOrder) {
+  for (const wave of [addedTo(leftNames(home)), ...stopOrder]) {
     const ends = wave.map(async (name) => {
       const path = pidFile(home, name);
       const left = await readPidFile(path);
       if (left !== undefined) {
         sayer(name, onProgress)(`ending process ${left.pid}, left by an earlier run`);
-        await endProcess(left, services[name].ending);
+        await endProcess(left, (services as Record<string, Service>)[name]?.ending ?? endingOfAdded);
       }
       await removePidFile(path);
     });
