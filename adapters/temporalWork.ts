@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
+import { type Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { ApplicationFailure, defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
+import type { VerifyReport } from '../core/activityTypes.ts';
 import { type Failure, failureOf } from '../core/failures.ts';
 import { SEARCH_ATTRIBUTES } from '../core/names.ts';
 
@@ -89,4 +90,23 @@ export async function followWork<T>(
     await Promise.race([end, delay(POLL_MS)]);
   }
   return await result;
+}
+
+/**
+ * Waits for a verification. A difference is a report like any other here; the workflow fails with it.
+ * @throws what the workflow fails with otherwise.
+ */
+export async function followVerify(
+  client: Client,
+  options: { workflowId: string; onActivities: (activities: PendingActivity[]) => void },
+): Promise<VerifyReport> {
+  try {
+    return await followWork<VerifyReport>(client, options);
+  } catch (error) {
+    const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
+    if (cause instanceof ApplicationFailure && cause.type === 'DIFFERENCE_FOUND' && cause.details?.[0]) {
+      return cause.details[0] as VerifyReport;
+    }
+    throw error;
+  }
 }

@@ -1,0 +1,88 @@
+import type { Command } from 'commander';
+import type { CommandContext } from '../context.ts';
+import { formatBytes, formatCount, formatDuration, formatTime, tableLines, wrap } from '../output.ts';
+import type { PipelineReport, TableReport } from './statusReport.ts';
+
+export function registerStatus(program: Command, context: CommandContext): void {
+  program
+    .command('status')
+    .description('what every pipeline and table is doing')
+    .option('--json', 'print one JSON object with every detail')
+    .action(async ({ json }: { json?: true }) => {
+      const pipelines = await context.pipelines();
+      const temporal = await context.temporal();
+      const { readStatus } = await import('./statusReport.ts');
+      const reports = await readStatus({ temporal, clickhouse: context.clickhouse }, pipelines);
+      if (json) console.log(JSON.stringify({ pipelines: reports }, null, 2));
+      else console.log(reports.map((report) => statusLines(report, Date.now()).join('\n')).join('\n\n'));
+    });
+}
+
+/** A pipeline as text of at most 100 columns: what it does, what is wrong, then its tables. */
+export function statusLines(report: PipelineReport, now: number): string[] {
+  const { pipeline, phase, since, reason, lastError, problem, rowsUnknown, verify, tables } = report;
+  const duration = since === null ? '' : ` for ${formatDuration(now - Date.parse(since))}`;
+  const notes = [
+    `${pipeline}: ${phase}${duration}. ${reason}`,
+    ...connectorNotes(report),
+    ...(problem === null ? [] : [`problem: ${problem}`]),
+    ...(lastError === null ? [] : [`last error, ${formatTime(lastError.at)}: ${lastError.code}: ${lastError.message}`]),
+    ...tables.flatMap(({ table, lastError: error }) => (error ? [`${table}: ${error.code}: ${error.message}`] : [])),
+    ...(rowsUnknown === null ? [] : [`rows unknown: ${rowsUnknown}`]),
+    ...(verify.next === null ? [] : [`next verify: ${nextText(verify.next)}`]),
+  ];
+  const columns = [
+    { title: 'table' },
+    { title: 'load' },
+    { title: 'phase' },
+    { title: 'rows', align: 'right' },
+    { title: 'rate', align: 'right' },
+    { title: 'lag', align: 'right' },
+    { title: 'last', align: 'right' },
+    { title: 'next load' },
+  ] as const;
+  const rows = tables.map((table) => tableRow(table, now));
+  return [
+    ...notes.flatMap((note, index) => wrap(index === 0 ? note : `  ${note}`, '    ')),
+    ...tableLines(columns, rows).map((line) => `  ${line}`),
+  ];
+}
+
+function connectorNotes({ connector }: PipelineReport): string[] {
+  if (connector === null) return [];
+  const { slot, tasks, state } = connector;
+  const failed = tasks.find((task) => task.state === 'FAILED');
+  const slotText = slot
+    ? `slot ${slot.name} ${slot.active ? 'active' : 'inactive'}, WAL ${slot.walStatus}, ` +
+      `${formatBytes(slot.retainedBytes)} retained`
+    : 'no slot';
+  return [
+    `connector ${connector.connector} ${state}${failed ? `, task ${failed.id} FAILED` : ''}; ${slotText}`,
+    ...(connector.problem === null ? [] : [`problem: ${connector.problem}`]),
+  ];
+}
+
+function tableRow(table: TableReport, now: number): string[] {
+  const { rows, copied, rate, lagMs, lastChangeAt, lastLoadAt, next } = table;
+  const last = lastChangeAt ?? lastLoadAt;
+  return [
+    table.table,
+    table.load,
+    copied ? `${table.phase} ${copiedText(copied)}` : table.phase,
+    rows === null ? '' : formatCount(rows),
+    rate === null ? '' : `${formatCount(rate)}/s`,
+    lagMs === null ? '' : formatDuration(lagMs),
+    last === null ? '' : `${formatDuration(Math.max(0, now - Date.parse(last)))} ago`,
+    next === null ? '' : nextText(next),
+  ];
+}
+
+function copiedText({ rows, estimatedRows }: { rows: number; estimatedRows: number }): string {
+  if (estimatedRows <= 0) return formatCount(rows);
+  return `${Math.min(99, Math.floor((100 * rows) / estimatedRows))} %`;
+}
+
+function nextText({ at, paused, note }: NonNullable<TableReport['next']>): string {
+  if (paused) return `paused${note ? ` (${note.slice(0, 30)})` : ''}`;
+  return at === null ? 'never' : formatTime(at);
+}

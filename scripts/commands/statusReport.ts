@@ -1,0 +1,193 @@
+import type { ClickHouse } from '../../adapters/clickhouse.ts';
+import type { StreamView, Temporal } from '../../adapters/temporal.ts';
+import { type NextRun, nextRuns } from '../../adapters/temporalSchedules.ts';
+import { describeWork, type PendingActivity, type Work } from '../../adapters/temporalWork.ts';
+import type {
+  ConnectorHealth,
+  CopyProgress,
+  StreamProgress,
+  SupervisorPhase,
+  SupervisorStatus,
+} from '../../core/activityTypes.ts';
+import type { Pipeline, PipelineTable } from '../../core/definition.ts';
+import { messageOf } from '../../core/errors.ts';
+import { type Failure, failureOf } from '../../core/failures.ts';
+import { chTable } from '../../core/identifiers.ts';
+import { scheduleIds, workflowIds } from '../../core/names.ts';
+
+/** What `tidegate status` says of a table; `--json` prints it as it is. */
+export interface TableReport {
+  table: string;
+  load: 'stream' | 'reference';
+  target: string;
+  phase: string;
+  /** Rows that readers see now; null when ClickHouse has no such table or does not answer. */
+  rows: number | null;
+  /** While a copy runs: how far it is. */
+  copied: { rows: number; estimatedRows: number } | null;
+  /** Messages a second over the last ten seconds; stream tables only. */
+  rate: number | null;
+  lagMs: number | null;
+  lastChangeAt: string | null;
+  lastLsn: string | null;
+  lastLoadAt: string | null;
+  lastError: Pick<Failure, 'code' | 'message'> | null;
+  next: NextRun | null;
+}
+
+/** What `tidegate status` says of a pipeline. */
+export interface PipelineReport extends Omit<SupervisorStatus, 'phase' | 'since'> {
+  phase: SupervisorPhase | 'not started';
+  since: string | null;
+  connector: ConnectorHealth | null;
+  /** What the stream is trying again at the moment. */
+  problem: string | null;
+  verify: { next: NextRun | null; last: { status: string; at: string | null } | null };
+  /** Why rows are missing in the report. */
+  rowsUnknown: string | null;
+  tables: TableReport[];
+}
+
+export interface StatusSources {
+  temporal: Temporal;
+  clickhouse: ClickHouse;
+}
+
+/** Asks Temporal and ClickHouse about all pipelines. A ClickHouse that does not answer leaves the rows unknown. */
+export async function readStatus(sources: StatusSources, pipelines: readonly Pipeline[]): Promise<PipelineReport[]> {
+  const next = await nextRuns(sources.temporal.client);
+  return await Promise.all(pipelines.map((pipeline) => readPipeline(sources, { pipeline, next })));
+}
+
+interface About {
+  pipeline: Pipeline;
+  next: ReadonlyMap<string, NextRun>;
+}
+
+async function readPipeline(sources: StatusSources, { pipeline, next }: About): Promise<PipelineReport> {
+  const { client } = sources.temporal;
+  const { name } = pipeline;
+  const [view, snapshot, verify] = await Promise.all([
+    sources.temporal.stream(name),
+    describeWork(client, workflowIds.snapshot(name)),
+    describeWork(client, workflowIds.verify(name)),
+  ]);
+  let rowsUnknown: string | null = null;
+  const rows = async (table: PipelineTable) => {
+    try {
+      return await countRows(sources.clickhouse, pipeline, table);
+    } catch (error) {
+      rowsUnknown = messageOf(error);
+      return null;
+    }
+  };
+  const tables = await Promise.all(
+    pipeline.tables.map(async (table) =>
+      table.load === 'stream'
+        ? streamTable(table, { view, snapshot, rows: await rows(table) })
+        : await referenceTable(table, { sources, pipeline, next, rows: await rows(table) }),
+    ),
+  );
+  const stream = heartbeatOf<StreamProgress>(view?.work, 'runStream');
+  return {
+    ...(view?.status ?? notStarted(name)),
+    connector: heartbeatOf<ConnectorHealth>(view?.work, 'watchConnector'),
+    problem: stream?.problem ?? null,
+    verify: {
+      next: next.get(scheduleIds.verify(name)) ?? null,
+      last: verify && { status: verify.status, at: verify.closedAt?.toISOString() ?? null },
+    },
+    rowsUnknown,
+    tables,
+  };
+}
+
+function notStarted(
+  pipeline: string,
+): Omit<PipelineReport, 'connector' | 'problem' | 'verify' | 'rowsUnknown' | 'tables'> {
+  return {
+    ...{ pipeline, phase: 'not started', since: null, reason: `Start it with: npx tidegate apply ${pipeline}` },
+    ...{ lastError: null, retryAt: null, attempts: 0, definitionHash: null, snapshot: null },
+  };
+}
+
+function streamTable(
+  table: PipelineTable,
+  { view, snapshot, rows }: { view: StreamView | null; snapshot: Work | null; rows: number | null },
+): TableReport {
+  const phase = view?.status.phase ?? 'not started';
+  const copy =
+    phase === 'snapshotting'
+      ? heartbeatOf<CopyProgress>(snapshot, 'copySnapshot')?.tables.find((each) => each.table === table.label)
+      : undefined;
+  const progress = heartbeatOf<StreamProgress>(view?.work, 'runStream')?.tables[table.label];
+  return {
+    ...{
+      table: table.label,
+      load: 'stream',
+      target: table.target,
+      rows,
+      lastLoadAt: null,
+      lastError: null,
+      next: null,
+    },
+    phase: copy ? `snapshot: ${copy.phase}` : phase,
+    copied: copy ? { rows: copy.rows, estimatedRows: copy.estimatedRows } : null,
+    rate: progress?.rate ?? null,
+    lagMs: progress?.lagMs ?? null,
+    lastChangeAt: progress?.lastCommitMs ? new Date(progress.lastCommitMs).toISOString() : null,
+    lastLsn: progress?.lastLsn ?? null,
+  };
+}
+
+const REFERENCE_PHASES: Record<string, string> = { RUNNING: 'loading', COMPLETED: 'loaded', TIMED_OUT: 'timed out' };
+
+async function referenceTable(
+  table: PipelineTable,
+  { sources, pipeline, next, rows }: About & { sources: StatusSources; rows: number | null },
+): Promise<TableReport> {
+  const { client } = sources.temporal;
+  const work = await describeWork(client, workflowIds.reference(pipeline.name, table.label));
+  const copy = heartbeatOf<CopyProgress>(work, 'copyReference')?.tables[0];
+  return {
+    ...{ table: table.label, load: 'reference', target: table.target, rows },
+    ...{ rate: null, lagMs: null, lastChangeAt: null, lastLsn: null },
+    phase: work ? (REFERENCE_PHASES[work.status] ?? work.status.toLowerCase()) : 'never loaded',
+    copied: copy ? { rows: copy.rows, estimatedRows: copy.estimatedRows } : null,
+    lastLoadAt: work?.status === 'COMPLETED' ? (work.closedAt?.toISOString() ?? null) : null,
+    lastError: work && (await lastErrorOf(client, work)),
+    next: next.get(scheduleIds.reference(pipeline.name, table.label)) ?? null,
+  };
+}
+
+/** Why a load failed, or why the one that runs is at a further attempt. */
+async function lastErrorOf(client: Temporal['client'], work: Work): Promise<TableReport['lastError']> {
+  if (work.status === 'RUNNING') {
+    const failure = work.activities.find(({ lastFailure }) => lastFailure)?.lastFailure;
+    return failure ? { code: failure.code, message: failure.message } : null;
+  }
+  if (work.status !== 'FAILED' && work.status !== 'TIMED_OUT') return null;
+  try {
+    await client.workflow.getHandle(work.workflowId, work.runId).result();
+    return null;
+  } catch (error) {
+    const { code, message } = failureOf(error);
+    return { code, message };
+  }
+}
+
+function heartbeatOf<T>(work: Work | null | undefined, type: string): T | null {
+  const found = work?.activities.find((activity: PendingActivity) => activity.type === type);
+  return (found?.heartbeat ?? null) as T | null;
+}
+
+async function countRows(clickhouse: ClickHouse, pipeline: Pipeline, table: PipelineTable): Promise<number | null> {
+  const params = { database: pipeline.database, name: table.currentView ?? table.target };
+  const exists = await clickhouse.rows<{ name: string }>(
+    'SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}',
+    { params },
+  );
+  if (exists.length === 0) return null;
+  const counted = await clickhouse.rows<{ rows: string }>(`SELECT count() AS rows FROM ${chTable(params)}`);
+  return Number(counted[0]!.rows);
+}

@@ -1,0 +1,67 @@
+import type { PendingActivity } from '../../adapters/temporalWork.ts';
+import type { CopyProgress, ReferenceResult, VerifyReport } from '../../core/activityTypes.ts';
+import { failureOf } from '../../core/failures.ts';
+import type { CommandContext } from '../context.ts';
+import { formatBytes, formatCount } from '../output.ts';
+
+type Say = (line: string) => void;
+
+/** Starts or joins the load of a reference table and waits for it. @throws an Error with the failure's own line. */
+export async function runLoad(
+  context: CommandContext,
+  { pipeline, table, say }: { pipeline: string; table: string; say: Say },
+): Promise<ReferenceResult> {
+  const temporal = await context.temporal();
+  const { followWork } = await import('../../adapters/temporalWork.ts');
+  const workflowId = await temporal.startLoad(pipeline, table);
+  const onActivities = newsOf(`${pipeline}.${table}`, say);
+  return await orItsReason(followWork<ReferenceResult>(temporal.client, { workflowId, onActivities }));
+}
+
+/** Starts or joins the verification of a pipeline and waits for its report, which may say that there is a difference. */
+export async function runVerify(
+  context: CommandContext,
+  { pipeline, say }: { pipeline: string; say: Say },
+): Promise<VerifyReport> {
+  const temporal = await context.temporal();
+  const { followVerify } = await import('../../adapters/temporalWork.ts');
+  const workflowId = await temporal.startVerify(pipeline);
+  return await orItsReason(followVerify(temporal.client, { workflowId, onActivities: newsOf(pipeline, say) }));
+}
+
+async function orItsReason<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new Error(failureOf(error).message, { cause: error });
+  }
+}
+
+/** Turns what is seen of the activities into lines, each said once. */
+function newsOf(name: string, say: Say): (activities: PendingActivity[]) => void {
+  let last = '';
+  return (activities) => {
+    for (const activity of activities) {
+      const line = `${name}: ${activityNews(activity)}`;
+      if (line !== last) say(line);
+      last = line;
+    }
+  };
+}
+
+/** What an activity is doing, from its last heartbeat. */
+export function activityNews({ started, attempt, heartbeat, lastFailure }: PendingActivity): string {
+  if (!started && lastFailure) return `attempt ${attempt} follows; the one before failed: ${lastFailure.message}`;
+  if (!started) return 'waiting for a worker';
+  const again = attempt > 1 ? `, attempt ${attempt}` : '';
+  const tables = (heartbeat as Partial<CopyProgress> | null)?.tables;
+  if (!Array.isArray(tables)) return `running${again}`;
+  return tables.map(tableNews).join(', ') + again;
+}
+
+function tableNews(table: Partial<CopyProgress['tables'][number]>): string {
+  const { phase, rows, bytes, estimatedRows = -1 } = table;
+  if (phase === undefined || rows === undefined) return `${table.table} compared`;
+  const of = estimatedRows > 0 ? ` of about ${formatCount(estimatedRows)}` : '';
+  return `${phase} ${formatCount(rows)}${of} rows, ${formatBytes(bytes ?? 0)}`;
+}
