@@ -14,6 +14,7 @@ const SESSION_SETTINGS = {
   bytea_output: 'hex',
   extra_float_digits: '1',
   client_encoding: 'UTF8',
+  standard_conforming_strings: 'on',
   row_security: 'off',
 } as const;
 

@@ -1,11 +1,14 @@
-import { accurate, timestampDiffers, timestampOf, withoutEnding } from './conversions.ts';
+import { accurate, before, timestampDiffers, timestampOf } from './conversions.ts';
 import { plainConversion, quotedElement, type TypeRule, textConversion } from './typeMappingRule.ts';
 
-const withoutZ = (text: string) => withoutEnding(text, 'Z');
+const withoutZ = (text: string) => before('Z', text);
 const shown = (value: string) => `toString(${value})`;
 
-/** Both databases write microseconds in full: `2020-01-02 03:04:05.100000`. */
-const TIMESTAMP_FORMAT = `'YYYY-MM-DD HH24:MI:SS.US'`;
+/**
+ * The time stamp as PostgreSQL writes it, without zeros at its end: `2020-01-02 03:04:05.1`. A cast to text in a session
+ * with DateStyle ISO costs a third of to_char.
+ */
+const trimmed = (value: string) => `trim(TRAILING '.' FROM trim(TRAILING '0' FROM toString(${value})))`;
 
 function timestamp(postgres: string, name: string, written: (column: string) => string): TypeRule {
   return {
@@ -19,9 +22,9 @@ function timestamp(postgres: string, name: string, written: (column: string) => 
         neutral: '1970-01-01 00:00:00',
         parse: timestampOf,
         differs: timestampDiffers,
-        canonical: { postgres: written, clickhouse: shown, open: false },
+        canonical: { postgres: written, clickhouse: trimmed, open: false },
         element: quotedElement({
-          show: shown,
+          show: trimmed,
           canonical: { postgres: written, clickhouse: (text) => text },
           unavailable: 'null',
         }),
@@ -53,8 +56,8 @@ export const TIME_RULES: readonly TypeRule[] = [
         element: quotedElement({ show: shown, unavailable: 'null' }),
       }),
   },
-  timestamp('timestamp', 'timestamp', (column) => `to_char(${column}, ${TIMESTAMP_FORMAT})`),
-  timestamp('timestamptz', 'timestamptz', (column) => `to_char(${column} AT TIME ZONE 'UTC', ${TIMESTAMP_FORMAT})`),
+  timestamp('timestamp', 'timestamp', (column) => `${column}::text`),
+  timestamp('timestamptz', 'timestamptz', (column) => `(${column} AT TIME ZONE 'UTC')::text`),
   {
     postgres: 'time',
     names: ['time'],
