@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { StreamActivities } from '../core/activityTypes.ts';
 import type { ActivityDeps } from './deps.ts';
+import { refuseToEndUnasked } from './runStreamEnding.ts';
 import { type StreamSeams, StreamSession } from './runStreamSession.ts';
 
 const HEARTBEAT_INTERVAL_MS = 1000;
@@ -25,15 +25,4 @@ export function runStream(deps: ActivityDeps, seams: StreamSeams = {}): Pick<Str
       return session.progress.snapshot();
     },
   };
-}
-
-/**
- * Whoever cancelled the activity gets its result; one that ends since its worker shuts down must be started elsewhere.
- * @throws ApplicationFailure that can be retried, named after the reason.
- */
-export function refuseToEndUnasked(signal: AbortSignal): void {
-  const { reason } = signal;
-  const why = reason instanceof CancelledFailure ? reason.message : 'CANCELLED';
-  if (why !== 'CANCELLED')
-    throw ApplicationFailure.retryable(`stopped by its worker (${why}), to be started anew`, why);
 }

@@ -2,11 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { Connect } from '../adapters/connect.ts';
 import type { ConnectorHealth, StreamActivities } from '../core/activityTypes.ts';
-import { connectorConfig } from '../core/connectorConfig.ts';
-import type { Pipeline } from '../core/definition.ts';
+import { sourceConnectorConfig } from './connectorSource.ts';
 import type { ActivityDeps } from './deps.ts';
-import { refuseToEndUnasked } from './runStream.ts';
-import { writeConnectorSecret } from './secrets.ts';
+import { refuseToEndUnasked } from './runStreamEnding.ts';
 import { ConnectorKeeper } from './watchConnectorKeeper.ts';
 import { SlotWatch } from './watchConnectorSlot.ts';
 
@@ -22,7 +20,7 @@ export function watchConnector(deps: ActivityDeps): Pick<StreamActivities, 'watc
       const keeper = new ConnectorKeeper({
         connect: Connect.from(deps.environment),
         connector: pipeline.stream.connector,
-        config: await desiredConfig(deps, pipeline),
+        config: await sourceConnectorConfig(deps.environment, pipeline),
       });
       let health: ConnectorHealth | null = null;
       const beating = setInterval(() => context.heartbeat(health ?? undefined), POLL_MS);
@@ -49,18 +47,4 @@ async function check(keeper: ConnectorKeeper, slotWatch: SlotWatch): Promise<Con
   const connector = await keeper.tend({ sourceAnswers: slot !== null });
   const problem = [slotWatch.problem, connector.problem].filter(Boolean).join(' ') || null;
   return { ...connector, problem, slot, checkedAt: new Date().toISOString() };
-}
-
-async function desiredConfig(deps: ActivityDeps, pipeline: Pipeline): Promise<Record<string, string>> {
-  const url = deps.environment.url(pipeline.source.captureUrl);
-  const password = decodeURIComponent(url.password);
-  const sslMode = url.searchParams.get('sslmode');
-  return connectorConfig(pipeline, {
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(url.port || 5432),
-    database: decodeURIComponent(url.pathname.slice(1)),
-    user: decodeURIComponent(url.username),
-    passwordReference: await writeConnectorSecret(deps.environment, { pipeline: pipeline.name, password }),
-    ...(sslMode && { sslMode }),
-  });
 }

@@ -58,9 +58,9 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
     'include.unknown.datatypes': 'true',
     'unavailable.value.placeholder': UNAVAILABLE_VALUE,
     'post.processors': 'reselect',
-    'reselect.type': 'io.debezium.processors.reselect.ReselectColumnsPostProcessor',
-    'reselect.reselect.unavailable.values': 'true',
-    'reselect.reselect.null.values': 'false',
+    'post.processors.reselect.type': 'io.debezium.processors.reselect.ReselectColumnsPostProcessor',
+    'post.processors.reselect.reselect.unavailable.values': 'true',
+    'post.processors.reselect.reselect.null.values': 'false',
     'tombstones.on.delete': 'false',
     'skipped.operations': 'none',
     'key.converter': 'org.apache.kafka.connect.json.JsonConverter',
@@ -76,8 +76,8 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
     'topic.creation.default.partitions': '1',
     'topic.creation.default.replication.factor': '1',
 
-    // A source that restarts is waited for without end, and taken up again soon.
-    'errors.max.retries': '-1',
+    // A source that restarts is taken up again soon; a task that cannot recover fails, so that the failure is seen.
+    'errors.max.retries': '5',
     'retriable.restart.connector.wait.ms': '1000',
     'slot.max.retries': '60',
     'slot.retry.delay.ms': '1000',
