@@ -8,7 +8,8 @@ import { reportLines } from './verify.ts';
 export function registerTrigger(program: Command, context: CommandContext): void {
   const trigger = program
     .command('trigger')
-    .description('start work by hand, follow it and print its result; what runs already is joined');
+    .description('start work by hand, follow it and print its result; what runs already is joined')
+    .helpCommand(false);
 
   trigger
     .command('load')

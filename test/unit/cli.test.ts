@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const command = fileURLToPath(new URL('../../scripts/tidegate.ts', import.meta.url));
+
+interface Ended {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** Runs the command where no stack runs. */
+async function tidegate(...args: string[]): Promise<Ended> {
+  const { PATH } = process.env;
+  const env = { PATH, TIDEGATE_HOME: join(tmpdir(), 'tidegate-without-a-stack') };
+  return await new Promise((resolve) => {
+    execFile(process.execPath, [command, ...args], { env, cwd: tmpdir() }, (error, out, err) => {
+      resolve({ code: error ? Number(error.code) : 0, out, err });
+    });
+  });
+}
+
+const WRONG: [what: string, args: string[], line: RegExp][] = [
+  ['an unknown command', ['frobnicate'], /^tidegate: unknown command 'frobnicate'\. See: npx tidegate --help\n$/],
+  ['a missing argument', ['pause'], /^tidegate: missing required argument 'pipeline'\. See: .*\n$/],
+  ['an unknown option', ['status', '--fast'], /^tidegate: unknown option '--fast'\. See: .*\n$/],
+  ['an unknown pipeline', ['pause', 'nope'], /^tidegate: there is no pipeline 'nope'\. There are: .*\n$/],
+  [
+    'an unknown table',
+    ['trigger', 'load', 'wms.nope'],
+    /^tidegate: pipeline 'wms' has no table 'nope'\. It has: .*\n$/,
+  ],
+  [
+    'a table without its pipeline',
+    ['trigger', 'load', 'products'],
+    /^tidegate: 'products' does not name .*wms\.products\.\n$/,
+  ],
+  ['a stream table to load', ['trigger', 'load', 'wms.stock_balances'], /^tidegate: .* is a stream table, .*\n$/],
+  [
+    'an address that is not set',
+    ['pause', 'wms'],
+    /^tidegate: TEMPORAL_ADDRESS is not set\. Start the local stack .*\n$/,
+  ],
+];
+
+describe('tidegate', { concurrency: 2 }, () => {
+  for (const [what, args, line] of WRONG) {
+    test(`answers ${what} with one line on stderr and exit code 1`, async () => {
+      const { code, out, err } = await tidegate(...args);
+      assert.equal(code, 1);
+      assert.equal(out, '');
+      assert.match(err, line);
+    });
+  }
+
+  test('prints a stack trace with --debug', async () => {
+    const { err } = await tidegate('pause', 'nope', '--debug');
+    assert.match(err, /\n\s+at /);
+  });
+
+  for (const args of [['--help'], ['status', '--help'], ['trigger', '--help'], ['trigger', 'load', '--help']]) {
+    test(`${args.join(' ')} explains itself and exits 0`, async () => {
+      const { code, out, err } = await tidegate(...args);
+      assert.equal(code, 0);
+      assert.equal(err, '');
+      assert.match(out, /^Usage: tidegate /);
+    });
+  }
+});
