@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import { registerEnv } from './commands/env.ts';
 import { registerPause, registerResume } from './commands/pause.ts';
+import { registerApply, registerPlan } from './commands/plan.ts';
 import { registerSchedule } from './commands/schedule.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrigger } from './commands/trigger.ts';
@@ -17,6 +18,8 @@ const program = new Command('tidegate')
   .exitOverride()
   .helpCommand(false);
 for (const register of [
+  registerPlan,
+  registerApply,
   registerStatus,
   registerPause,
   registerResume,

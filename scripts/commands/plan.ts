@@ -1,0 +1,81 @@
+import type { Command } from 'commander';
+import type { ActivityDeps } from '../../activities/deps.ts';
+import { streamTables } from '../../core/definition.ts';
+import { blockedItems, type PlannedStep, summarizePlan } from '../../core/plan.ts';
+import type { CommandContext } from '../context.ts';
+import { WIDTH, wrap } from '../output.ts';
+
+export function registerPlan(program: Command, context: CommandContext): void {
+  program
+    .command('plan')
+    .argument('[pipeline]')
+    .description('show what apply would create or change; changes nothing')
+    .option('--json', 'print one JSON object')
+    .action(async (name: string | undefined, { json }: { json?: true }) => {
+      const plans = await readPlans(context, name);
+      if (json) {
+        const pipelines = plans.map(({ pipeline, steps }) => ({
+          pipeline,
+          items: steps.map(({ apply, ...item }) => item),
+        }));
+        console.log(JSON.stringify({ pipelines }, null, 2));
+      } else {
+        for (const { pipeline, steps } of plans) for (const line of planLines(pipeline, steps)) console.log(line);
+      }
+      if (plans.some(({ steps }) => blockedItems(steps).length > 0)) process.exitCode = 1;
+    });
+}
+
+export function registerApply(program: Command, context: CommandContext): void {
+  program
+    .command('apply')
+    .argument('[pipeline]')
+    .description('create what is missing, and start the workflows that keep the streams going')
+    .action(async (name: string | undefined) => {
+      const { applyPlan } = await import('../../activities/planPipeline.ts');
+      for (const { pipeline, steps } of await readPlans(context, name)) {
+        await applyPlan(steps, ({ action, object }) =>
+          console.log(`${pipeline}: ${action === 'create' ? 'created' : 'changed'} ${object}`),
+        );
+        const definition = (await context.definitions()).get(pipeline).pipeline;
+        if (streamTables(definition).length > 0) {
+          const workflowId = await (await context.temporal()).startSupervisor(pipeline);
+          console.log(`${pipeline}: workflow ${workflowId} runs`);
+        }
+        console.log(`${pipeline}: ${summarizePlan(steps)}`);
+      }
+    });
+}
+
+async function readPlans(
+  context: CommandContext,
+  name: string | undefined,
+): Promise<{ pipeline: string; steps: PlannedStep[] }[]> {
+  const { planPipeline } = await import('../../activities/planPipeline.ts');
+  const { environment, clickhouse } = context;
+  const deps: ActivityDeps = { environment, clickhouse, definitions: await context.definitions() };
+  const plans: { pipeline: string; steps: PlannedStep[] }[] = [];
+  for (const { name: pipeline } of await context.pipelines(name)) {
+    plans.push({ pipeline, steps: await planPipeline(deps, pipeline) });
+  }
+  return plans;
+}
+
+const SIGNS = { create: '+', change: '~', none: ' ', later: '>', blocked: '!' } as const;
+
+/** A plan as text: a sign, the system and the object; what is blocked says what a person has to do. */
+export function planLines(pipeline: string, steps: readonly PlannedStep[]): string[] {
+  return [
+    `${pipeline}: ${summarizePlan(steps)}`,
+    ...steps.flatMap(({ action, system, object, detail }) => {
+      const line = `  ${SIGNS[action]} ${system.padEnd(10)} ${object}`;
+      const whole = detail === '' ? line : `${line}: ${detail}`;
+      // SQL that is to be copied is never broken or cut; all else fits the screen.
+      return action === 'blocked'
+        ? [whole]
+        : action === 'none' && whole.length > WIDTH
+          ? [line]
+          : wrap(whole, '      ');
+    }),
+  ];
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import { applyPlan, planPipeline } from '../../activities/planPipeline.ts';
+import { ClickHouse } from '../../adapters/clickhouse.ts';
+import { type Definitions, loadDefinitions } from '../../adapters/definitions.ts';
+import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
+import { connectPostgres } from '../../adapters/postgres.ts';
+import { Temporal } from '../../adapters/temporal.ts';
+import { referenceTables, streamTables } from '../../core/definition.ts';
+import { TASK_QUEUES } from '../../core/names.ts';
+import { summarizePlan } from '../../core/plan.ts';
+import { wantedSchedules } from '../../core/schedules.ts';
+import type { OpenSession } from '../../pipelines/generator.ts';
+import { worker } from '../../stack/services/worker.ts';
+import { type RunningStack, startStack } from '../../stack/stack.ts';
+import { reconcileSchedules } from '../commands/schedule.ts';
+import type { StartOptions } from './options.ts';
+import { chooseSources, type GeneratedPipeline } from './sources.ts';
+
+/** Generated data is the same on every machine. */
+const SEED = 20_240_117;
+
+/** Everything that `npm start` brings up, ready to be watched. */
+export interface LocalSystem {
+  stack: RunningStack;
+  environment: Environment;
+  definitions: Definitions;
+  temporal: Temporal;
+  clickhouse: ClickHouse;
+  pipelines: GeneratedPipeline[];
+  open: OpenSession;
+}
+
+interface BringUp {
+  options: StartOptions;
+  say: (line: string) => void;
+  signal: AbortSignal;
+}
+
+/** Starts the stack, fills the sources, starts workers and all workflows. What was started is stopped when it fails. */
+export async function bringUp({ options, say, signal }: BringUp): Promise<LocalSystem> {
+  const own = loadEnvironment();
+  const definitions = await loadDefinitions(own.pipelineFolders);
+  // An unknown name is said before anything is started.
+  const pipelines = await chooseSources(definitions, options.only);
+  const stack = await startStack({
+    home: own.home,
+    ports: options.ports,
+    fresh: options.fresh,
+    onProgress: say,
+    signal,
+  });
+  try {
+    const open: OpenSession = (url) => connectPostgres(url, { applicationName: 'tidegate start' });
+    for (const found of pipelines) stack.publish(await fillSource({ found, stack, options, open, say, signal }));
+    const environment = own.with(stack.env);
+    await stack.run(worker(stack.env, Object.values(TASK_QUEUES)));
+    const temporal = await Temporal.connect(environment);
+    const clickhouse = ClickHouse.from(environment);
+    const system: LocalSystem = { stack, environment, definitions, temporal, clickhouse, pipelines, open };
+    await startWorkflows(system, say);
+    return system;
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+}
+
+async function fillSource(context: {
+  found: GeneratedPipeline;
+  stack: RunningStack;
+  options: StartOptions;
+  open: OpenSession;
+  say: (line: string) => void;
+  signal: AbortSignal;
+}): Promise<Record<string, string>> {
+  const { found, stack, options, open, say, signal } = context;
+  const { name } = found.pipeline;
+  const tell = (line: string) => say(`${name.padEnd(10)} ${line}`);
+  const { env } = await found.generator.create({
+    open,
+    admin: new URL(stack.env['POSTGRES_URL'] as string),
+    database: name,
+    ownerPassword: stack.secret(`${name}_owner`),
+    capturePassword: stack.secret('capture'),
+    folder: join(stack.home, 'generated', name),
+    seed: SEED,
+    ...(options.rows !== undefined && { rows: options.rows }),
+    onProgress: tell,
+    signal,
+  });
+  return env;
+}
+
+/** Plans and applies each pipeline, starts its supervisor and first loads, and reconciles the schedules. */
+async function startWorkflows(system: LocalSystem, say: (line: string) => void): Promise<void> {
+  const { temporal, pipelines } = system;
+  for (const { pipeline } of pipelines) {
+    const steps = await planPipeline(system, pipeline.name);
+    say(`${pipeline.name.padEnd(10)} plan: ${summarizePlan(steps)}`);
+    await applyPlan(steps);
+    if (streamTables(pipeline).length > 0) await temporal.startSupervisor(pipeline.name);
+    for (const table of referenceTables(pipeline)) await temporal.startLoad(pipeline.name, table.label);
+  }
+  const wanted = wantedSchedules(pipelines.map(({ pipeline }) => pipeline));
+  await reconcileSchedules(temporal.client, {
+    ...{ wanted, dryRun: false, deleteOrphans: false },
+    say: (line) => say(`schedules  ${line}`),
+  });
+}
