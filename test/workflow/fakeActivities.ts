@@ -99,11 +99,16 @@ export class FakeActivities {
       async copyReference(name, table) {
         of(name).begin('copyReference');
         const tables = [{ table, phase: 'copying' as const, rows: 1, bytes: 10, estimatedRows: 3 }];
-        Context.current().heartbeat({ tables, startedAt: new Date().toISOString() });
-        await Promise.race([of(name).copies, Context.current().cancelled]).catch((error: unknown) => {
+        const context = Context.current();
+        const beat = setInterval(() => context.heartbeat({ tables, startedAt: new Date().toISOString() }), 50);
+        try {
+          await Promise.race([of(name).copies, context.cancelled]);
+        } catch (error) {
           of(name).events.push('copyReference cancelled');
           throw error;
-        });
+        } finally {
+          clearInterval(beat);
+        }
         return { table, rows: 3, bytes: 30, seconds: 0.1 };
       },
       async verifyTables(name) {
