@@ -1,3 +1,4 @@
+import type { SourceColumn } from './catalog.ts';
 import { sourceRows } from './ddl.ts';
 import { chIdentifier, chTable, pgIdentifier } from './identifiers.ts';
 import { DELETED_COLUMN, keyColumns, type MappedColumn, mappedColumns, type TargetShape } from './typeMapping.ts';
@@ -77,11 +78,12 @@ const POSTGRES: Dialect = {
   field({ column, conversion: { canonical } }) {
     const text = canonical.postgres(pgIdentifier(column.name));
     const written = canonical.open ? `octet_length(${text})::text || ':' || ${text}` : text;
-    return column.notNull ? written : `coalesce(${written}, '~')`;
+    return column.notNull ? written : unlessNull(column, { written, otherwise: '~' });
   },
   quoted({ column, conversion: { canonical } }) {
     const text = canonical.postgres(pgIdentifier(column.name));
-    return `coalesce('"' || replace(replace(${text}, '\\', '\\\\'), '"', '\\"') || '"', 'null')`;
+    const written = `'"' || replace(replace(${text}, '\\', '\\\\'), '"', '\\"') || '"'`;
+    return column.notNull ? written : unlessNull(column, { written, otherwise: 'null' });
   },
   join: (fields) => `concat_ws('|', ${fields.join(', ')})`,
   hash: (text) => `('x' || substr(md5(${text}), 1, 15))::bit(60)::bigint`,
@@ -109,6 +111,11 @@ const CLICKHOUSE: Dialect = {
   sum: (hash) => `sum(toUInt128(${hash}))`,
   sorted: (text) => text,
 };
+
+/** IS NULL is true of a row of NULLs as well; IS DISTINCT FROM NULL means the value itself. */
+function unlessNull({ name }: SourceColumn, { written, otherwise }: { written: string; otherwise: string }): string {
+  return `CASE WHEN ${pgIdentifier(name)} IS DISTINCT FROM NULL THEN ${written} ELSE '${otherwise}' END`;
+}
 
 function whole(value: number): string {
   if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a whole number: ${value}`);

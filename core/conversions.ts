@@ -50,9 +50,9 @@ export function numericText(text: string): string {
  */
 export function bitsOf(length: number): (text: string) => string {
   return (text) => {
-    const bytes = `leftPad(bin(reverse(base64Decode(${text}))), ${length}, '0')`;
+    const bits = `concat(repeat('0', ${length}), bin(reverse(base64Decode(${text}))))`;
     const isBits = `length(${text}) = ${length} AND match(${text}, '^[01]*$')`;
-    return `multiIf(${text} = 'true', '1', ${text} = 'false', '0', ${isBits}, ${text}, right(${bytes}, ${length}))`;
+    return `multiIf(${text} = 'true', '1', ${text} = 'false', '0', ${isBits}, ${text}, right(${bits}, ${length}))`;
   };
 }
 

@@ -29,7 +29,7 @@ export function arrayConversion({ parse, differs, neutral }: Conversion, element
     canonical: {
       postgres: (column) =>
         `(SELECT coalesce(string_agg(coalesce(octet_length(x) || ':' || x, '~'), '' ORDER BY o), '') FROM (SELECT ` +
-        `${element.canonical.postgres('e')} AS x, o FROM unnest(${column}) WITH ORDINALITY AS u(e, o)) AS s)`,
+        `CASE WHEN e IS NOT NULL THEN ${element.canonical.postgres('e')} END AS x, o FROM unnest(${column}) WITH ORDINALITY AS u(e, o)) AS s)`,
       clickhouse: (column) => {
         const text = element.canonical.clickhouse(elementText);
         const sized = `if(isNull(x), '~', concat(toString(length(${text})), ':', ${text}))`;

@@ -12,6 +12,20 @@ function text(postgres: string, names: readonly string[], note = "PostgreSQL's t
   };
 }
 
+/** Types whose cast to text is not what they are written as: char(n) loses blanks, inet gains a mask. */
+function written(postgres: string, name: string, note: string): TypeRule {
+  const canonical = { postgres: (value: string) => `concat(${value})`, clickhouse: (value: string) => value };
+  const copy = (column: string) => `array_to_json(${column})`;
+  return {
+    postgres,
+    names: [name],
+    clickhouse: 'String',
+    note,
+    convert: () =>
+      textConversion({ canonical: { ...canonical, open: true }, element: quotedElement({ copy, canonical }) }),
+  };
+}
+
 /** Types that Debezium does not know: it sends their text as bytes, so COPY selects the same. */
 function bytesOfText(postgres: string, names: readonly string[], kind?: string): TypeRule {
   return {
@@ -45,28 +59,12 @@ const HSTORE_CANONICAL = {
 /** Texts, documents, network addresses, ranges, UUIDs and bytes. */
 export const TEXT_RULES: readonly TypeRule[] = [
   text('text, varchar', ['text', 'varchar', 'citext']),
-  {
-    postgres: 'char(n)',
-    names: ['bpchar'],
-    clickhouse: 'String',
-    note: 'With the blanks that fill it up to its length.',
-    convert: () => {
-      // A cast to text drops the blanks; concat writes the value as it is.
-      const padded = (column: string) => `concat(${column})`;
-      return textConversion({
-        canonical: { postgres: padded, clickhouse: (column) => column, open: true },
-        element: quotedElement({
-          copy: (column) => `array_to_json(${column})`,
-          canonical: { postgres: padded, clickhouse: (element) => element },
-        }),
-      });
-    },
-  },
+  written('char(n)', 'bpchar', 'With the blanks that fill it up to its length.'),
   text('name, "char"', ['name', 'char']),
   text('json', ['json'], "PostgreSQL's text, blanks and the order of keys included."),
   text('jsonb', ['jsonb'], "PostgreSQL's text. JSON null is the text null, SQL NULL is NULL."),
   text('xml', ['xml']),
-  text('inet', ['inet']),
+  written('inet', 'inet', "PostgreSQL's text; an address without a mask stays without."),
   text('cidr, macaddr, macaddr8', ['cidr', 'macaddr', 'macaddr8']),
   text('tsvector', ['tsvector']),
   {
