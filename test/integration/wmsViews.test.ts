@@ -163,3 +163,23 @@ test('the totals of the dashboard count what is in stock and what is absent', as
     absent: '0',
   });
 });
+
+test("each query of Grafana's stock dashboard runs", async () => {
+  const file = new URL('../../deploy/grafana/dashboards/stock.json', import.meta.url);
+  const { panels, templating }: GrafanaDashboard = JSON.parse(readFileSync(file, 'utf8'));
+  const chosen: Record<string, string> = {};
+  for (const { name, query } of templating.list) {
+    const values = (await clickhouse.rows<Row>(query, inDatabase)).flatMap((row) => Object.values(row));
+    assert.ok(values.length > 0, name);
+    chosen[name] = values.map((value) => `'${value}'`).join(', ');
+  }
+  for (const { title, targets } of panels) {
+    const sql = targets[0]?.rawSql.replaceAll(/\$\{(\w+):singlequote\}/g, (_, name: string) => chosen[name] ?? '');
+    assert.ok((await clickhouse.rows(sql ?? '', inDatabase)).length > 0, title);
+  }
+});
+
+interface GrafanaDashboard {
+  templating: { list: { name: string; query: string }[] };
+  panels: { title: string; targets: { rawSql: string }[] }[];
+}
