@@ -35,6 +35,9 @@ export interface SupervisorState extends Omit<SupervisorStatus, 'pipeline'> {
   watch: { failures: number; startedAt: string | null; retryAt: string | null; stopped: boolean };
 }
 
+/** What the long activities fail with when their worker stops: they are to be run elsewhere, and nothing is wrong. */
+const WORKER_SHUTDOWN = 'WORKER_SHUTDOWN';
+
 /** After so much time without a failure, the next one is the first again. */
 const QUIET_MS = 60_000;
 
@@ -99,6 +102,10 @@ export class Supervisor {
 
   /** Preparing, the snapshot or the stream failed. */
   failed(failure: Failure, now: number): void {
+    if (failure.code === WORKER_SHUTDOWN && this.phase === 'streaming') {
+      this.streamEnded(now);
+      return;
+    }
     this.#recordError(failure, now);
     if (failure.code === 'SLOT_LOST') this.#state.established = false;
     if (!['preparing', 'snapshotting', 'streaming'].includes(this.phase)) return;
@@ -118,6 +125,10 @@ export class Supervisor {
   }
 
   watchFailed(failure: Failure, now: number): void {
+    if (failure.code === WORKER_SHUTDOWN) {
+      this.watchEnded(now);
+      return;
+    }
     this.#recordError(failure, now);
     const concernsStream = ['preparing', 'streaming', 'backing off'].includes(this.phase);
     if (failure.code === 'SLOT_LOST') {

@@ -97,9 +97,12 @@ describe('back-off', () => {
   });
 
   test('also follows a stream that ended because its worker stopped', () => {
+    const shutdown: Failure = { code: 'WORKER_SHUTDOWN', message: 'stopped by its worker', retryable: true };
     const supervisor = streaming();
-    supervisor.streamEnded(T0);
+    supervisor.failed(shutdown, T0);
+    supervisor.watchFailed(shutdown, T0);
     assert.equal(supervisor.phase, 'backing off');
+    assert.deepEqual(supervisor.watchStep, { do: 'wait', until: T0 + SECOND });
     assert.equal(supervisor.status.lastError, null);
   });
 
