@@ -55,9 +55,10 @@ const ACCESS = new Set([
 
 /** How ClickHouse says, under a code that also means bad data, that a row's columns are not the table's. */
 const COLUMN_MESSAGES = [
-  /doesn't have element with name/i,
+  /doesn't have element with name/,
+  /doesn't contain tuple element/,
+  /unexpected number of elements in named tuple/i,
   /unknown field found/i,
-  /missing? (value|element)s? (of|for) tuple|not found in (json )?object|elements? .*(missing|not found)/i,
 ];
 
 /** Classifies the code (a number, or its text as @clickhouse/client gives it) and message of a ClickHouseError. */

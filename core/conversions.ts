@@ -49,11 +49,26 @@ export function numericText(text: string): string {
  * single bit as a boolean.
  */
 export function bitsOf(length: number): (text: string) => string {
+  if (length === 1) return (text) => `if(${text} IN ('1', 'true'), '1', '0')`;
+  return (text) => `if(${isBits(text, length)}, ${text}, right(${bitsOfBytes(text, length)}, ${length}))`;
+}
+
+/** True when there were more bits than the column has, or something else than bits. */
+export function bitsDiffer(length: number): (text: string) => string {
+  if (length === 1) return (text) => `${text} NOT IN ('0', '1', 'false', 'true')`;
   return (text) => {
-    const bits = `concat(repeat('0', ${length}), bin(reverse(base64Decode(${text}))))`;
-    const isBits = `length(${text}) = ${length} AND match(${text}, '^[01]*$')`;
-    return `multiIf(${text} = 'true', '1', ${text} = 'false', '0', ${isBits}, ${text}, right(${bits}, ${length}))`;
+    const bits = bitsOfBytes(text, length);
+    return `NOT ${isBits(text, length)} AND position(substring(${bits}, 1, length(${bits}) - ${length}), '1') > 0`;
   };
+}
+
+/** True for what COPY writes; base64 has another length. */
+function isBits(text: string, length: number): string {
+  return `(length(${text}) = ${length} AND match(${text}, '^[01]+$'))`;
+}
+
+function bitsOfBytes(text: string, length: number): string {
+  return `concat(repeat('0', ${length}), bin(reverse(base64Decode(${text}))))`;
 }
 
 /** A JSON object of texts with its keys sorted, so that both forms become the same text. */

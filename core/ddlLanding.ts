@@ -35,10 +35,13 @@ export function debeziumName(name: string): string {
  */
 export function landingViewSelect({ columns, keys, landing }: Conversions & { keys: readonly MappedColumn[] }): string {
   const texts = columns.map((mapped) => {
-    const name = chLiteral(debeziumName(mapped.column.name));
+    const { column, conversion } = mapped;
+    const name = chLiteral(debeziumName(column.name));
     const after = `tupleElement(after, ${name})`;
-    if (keys.includes(mapped)) return `if(op = 'd', tupleElement(before, ${name}), ${after})`;
-    return `if(op = 'd', ${mapped.column.notNull ? chLiteral(mapped.conversion.neutral) : 'NULL'}, ${after})`;
+    const neutral = column.notNull ? chLiteral(conversion.neutral) : 'NULL';
+    // A truncate is filtered out, but only after its texts may have been converted.
+    if (!keys.includes(mapped)) return `if(op IN ('d', 't'), ${neutral}, ${after})`;
+    return `multiIf(op = 'd', tupleElement(before, ${name}), op = 't', ${neutral}, ${after})`;
   });
   const unavailable = columns.flatMap(({ column, conversion }, index) => {
     const condition = unavailableText(conversion, textName(index));
@@ -54,7 +57,7 @@ export function landingViewSelect({ columns, keys, landing }: Conversions & { ke
       `toUInt8(_tidegate_op = 'd') AS ${DELETED_COLUMN}`,
     ],
     checks: [
-      refusal("_tidegate_op NOT IN ('c', 'u', 'd', 'r')", 'op: not an operation of a row'),
+      refusal("_tidegate_op NOT IN ('c', 'u', 'd', 'r', 't')", 'op: not an operation of a row'),
       refusal('_tidegate_lsn = 0', 'source: without an LSN'),
       ...unavailable,
     ],

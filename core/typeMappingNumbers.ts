@@ -1,4 +1,4 @@
-import { accurate, bitsOf, floatBits, numericText } from './conversions.ts';
+import { accurate, bitsDiffer, bitsOf, floatBits, numericText } from './conversions.ts';
 import {
   type ElementForm,
   modifiers,
@@ -143,7 +143,7 @@ export const NUMBER_RULES: readonly TypeRule[] = [
       return textConversion({
         neutral: '0'.repeat(length),
         parse: bitsOf(length),
-        differs: (_text, value) => `length(${value}) != ${length}`,
+        differs: bitsDiffer(length),
         unavailable: length > LARGEST_INLINE_BITS ? 'null' : 'strict',
       });
     },
