@@ -23,7 +23,7 @@ export async function createSource(
   try {
     const existing = await countRows(client, source.tables);
     if (Object.values(existing).some((rows) => rows > 0)) {
-      options.onProgress?.(`${options.database}: has data already`);
+      options.onProgress?.('has data already');
       return { ...urls, generated: false, rows: existing };
     }
     await writeFiles(options, source.tables);
@@ -51,7 +51,7 @@ async function writeFiles(options: CreateOptions, tables: readonly CsvTable[]): 
       onRows(rows) {
         if (performance.now() < reportDue) return;
         reportDue = performance.now() + REPORT_MS;
-        options.onProgress?.(`${options.database}: ${table.name}.csv, ${rows.toLocaleString('en')} rows`);
+        options.onProgress?.(`${table.name}.csv, ${rows.toLocaleString('en')} rows`);
       },
     });
   }
@@ -67,7 +67,7 @@ async function loadFiles(
   for (const table of tables) {
     const { signal } = options;
     loaded[table.name] = await copyCsv(client, { file: fileOf(options, table), table, ...(signal && { signal }) });
-    options.onProgress?.(`${options.database}: ${table.name} loaded, ${loaded[table.name]?.toLocaleString('en')} rows`);
+    options.onProgress?.(`${table.name} loaded, ${loaded[table.name]?.toLocaleString('en')} rows`);
   }
   await client.query('COMMIT');
   // Row estimates, for the progress of whoever copies the tables next.

@@ -58,12 +58,12 @@ export class CommandContext {
   }
 }
 
-/** Splits `wms.products` or `wms.sales.orders` at the first dot; a pipeline's name has none. */
+/** Splits `pipeline.table` or `pipeline.schema.table` at the first dot; a pipeline's name has none. */
 export function splitLoadName(written: string): { pipeline: string; table: string } {
   const dot = written.indexOf('.');
   if (dot > 0 && dot < written.length - 1) return { pipeline: written.slice(0, dot), table: written.slice(dot + 1) };
   throw new TidegateError('UNKNOWN_TABLE', `'${written}' does not name a table of a pipeline`, {
-    remedy: 'Write it like wms.products.',
+    remedy: 'Write it as <pipeline>.<table>.',
   });
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { loadEnvironment } from '../adapters/environment.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import { describeFailure, stackFailed } from '../stack/error.ts';
 import { type ServiceName, serviceNames } from '../stack/names.ts';
@@ -25,7 +26,7 @@ function parse() {
     return parseArgs({
       options: {
         ports: { type: 'string', default: 'fixed' },
-        home: { type: 'string', default: process.env['TIDEGATE_HOME'] || '.tidegate' },
+        home: { type: 'string', default: loadEnvironment().home },
         only: { type: 'string' },
         fresh: { type: 'boolean', default: false },
         debug: { type: 'boolean', default: false },

@@ -37,7 +37,7 @@ const WRONG: [what: string, args: string[], line: RegExp][] = [
   [
     'a table without its pipeline',
     ['trigger', 'load', 'products'],
-    /^tidegate: 'products' does not name .*wms\.products\.\n$/,
+    /^tidegate: 'products' does not name .*<pipeline>\.<table>\.\n$/,
   ],
   ['a stream table to load', ['trigger', 'load', 'wms.stock_balances'], /^tidegate: .* is a stream table, .*\n$/],
   [
