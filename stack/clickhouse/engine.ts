@@ -41,7 +41,16 @@ export class Engine {
 
   constructor(path: string) {
     this.#path = path;
-    this.#anchor = new Session(path);
+    try {
+      this.#anchor = new Session(path);
+    } catch (error) {
+      throw new Error(
+        `The engine cannot open ${path}. Stop the other process that uses it, or read its message above.`,
+        {
+          cause: error,
+        },
+      );
+    }
     this.version = this.#anchor.query('SELECT version()', 'TabSeparated').trim();
     this.#pipes = new PipePool(join(path, 'pipes'), MAX_STATEMENTS);
   }

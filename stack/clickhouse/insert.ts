@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { RequestBody } from './body.ts';
 import type { RunningStatement } from './engine.ts';
-import { writeChunk, writePipe } from './pipes.ts';
+import { closePipe, writeChunk, writePipe } from './pipes.ts';
 import type { Summary } from './response.ts';
 import type { Statement } from './statement.ts';
 
@@ -49,11 +49,11 @@ export async function runInsert(options: {
       if (data.rest) await forward(data.rest, pipe);
     } catch (error) {
       await statement.kill();
-      pipe.destroy();
+      await closePipe(pipe);
       await result.catch(() => {});
       throw error;
     }
-    pipe.destroy();
+    await closePipe(pipe);
   }
   const { rowsRead, bytesRead, elapsed } = await result;
   return {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { MAX_STATEMENTS } from './engine.ts';
-import { startClickHouseServer } from './server.ts';
+import { type ClickHouseServer, startClickHouseServer } from './server.ts';
 import { loadUsers } from './users.ts';
 
 const USAGE = 'Usage: node stack/clickhouse/main.ts --path DIR --port N --users FILE';
@@ -22,8 +22,14 @@ if (!values.path || !values.port || !values.users) {
   console.error(USAGE);
   process.exit(2);
 }
-const users = await loadUsers(values.users);
-const server = await startClickHouseServer({ path: values.path, port: Number(values.port), users });
+let server: ClickHouseServer;
+try {
+  const users = await loadUsers(values.users);
+  server = await startClickHouseServer({ path: values.path, port: Number(values.port), users });
+} catch (error) {
+  console.error(`The ClickHouse server cannot start: ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+}
 console.log(`ClickHouse ${server.version} is ready on ${server.url}`);
 
 let closing = false;

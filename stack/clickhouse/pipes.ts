@@ -85,3 +85,11 @@ export function writeChunk(socket: Socket, chunk: Uint8Array): Promise<void> {
     socket.write(chunk, (error) => (error ? reject(error) : resolve()));
   });
 }
+
+/** Closes this process's end and waits until it is closed: an end that lingered would mix up the pipe's next two users. */
+export async function closePipe(socket: Socket): Promise<void> {
+  if (socket.closed) return;
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.destroy();
+  await closed;
+}

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { ChdbResult } from 'chdb';
 import type { RunningStatement } from './engine.ts';
 import { raise } from './errors.ts';
-import { readPipe } from './pipes.ts';
+import { closePipe, readPipe } from './pipes.ts';
 import type { ResultWriter, Summary } from './response.ts';
 import type { Statement } from './statement.ts';
 
@@ -21,6 +21,7 @@ export async function runSelect(options: {
   if (response.destroyed) throw raise.connectionLost('The client closed the connection before its query began.');
   const result = statement.run(select.sql(statement.pipe), format);
   result.catch(() => {});
+  const rows = readPipe(statement.pipe, result);
   let killer: NodeJS.Timeout | undefined;
   const stop = () => {
     const kill = () => void statement.kill().catch(() => {});
@@ -30,9 +31,10 @@ export async function runSelect(options: {
   response.once('close', stop);
   try {
     // The pipe is read to its end even after the client has gone, because the engine cannot be stopped while it waits in a write.
-    for await (const chunk of readPipe(statement.pipe, result)) if (!killer) await writer.write(chunk).catch(stop);
+    for await (const chunk of rows) if (!killer) await writer.write(chunk).catch(stop);
     return summarise(await result);
   } finally {
+    await closePipe(rows);
     response.off('close', stop);
     clearInterval(killer);
   }

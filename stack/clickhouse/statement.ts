@@ -53,15 +53,15 @@ export function parseStatement(text: string, ended: boolean): Statement | undefi
 /** Finds where the header of an INSERT ends and its data begins; undefined when no data belongs to it, or not enough was read. */
 function parseInsert(text: string, ended: boolean): Statement | undefined {
   const tokens: Token[] = [];
-  let tableRead = false;
+  let tableEnd = 0;
   let select = false;
   let settingsAt: number | undefined;
   let input: { start: number; args: number; depth: number; end?: number } | undefined;
   for (const token of tokenize(text)) {
     const previous = tokens.at(-1);
     tokens.push(token);
-    if (!tableRead) {
-      tableRead = isTableEnd(tokens);
+    if (tableEnd === 0) {
+      if (isTableEnd(tokens)) tableEnd = tokens.length;
       continue;
     }
     if (token.text === '.' || previous?.text === '.') continue;
@@ -71,14 +71,16 @@ function parseInsert(text: string, ended: boolean): Statement | undefined {
     }
     if (input && input.end === undefined && token.text === ')' && token.depth === input.depth) input.end = token.end;
     if (token.depth !== 0) continue;
+    // A table may be called format, too.
+    const names = is(previous, 'FORMAT') && tokens.length - 2 >= tableEnd && tokens.at(-3)?.text !== '.';
     if (is(previous, 'FROM') && is(token, 'INFILE')) {
       throw raise.notImplemented('FROM INFILE reads files of the server. Send the data in the request body.');
     }
     if (is(token, 'SETTINGS')) settingsAt ??= token.start;
-    if (is(token, 'VALUES') && !is(previous, 'FORMAT') && !select) {
+    if (is(token, 'VALUES') && !names && !select) {
       return insertInto({ text, settingsAt, formatAt: token.start, format: 'Values', dataStart: token.end });
     }
-    if (is(previous, 'FORMAT') && token.kind === 'word' && (!select || input)) {
+    if (names && token.kind === 'word' && (!select || input)) {
       const dataStart = skipOneLineEnd(text, token.end, ended);
       if (dataStart === undefined) return undefined;
       const format = token.text;
