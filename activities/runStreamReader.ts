@@ -19,7 +19,7 @@ const SESSION_TIMEOUT_MS = 10_000;
 const HEARTBEAT_INTERVAL_MS = 2000;
 /** Also how long stopping may have to wait for an answer of the broker. */
 const FETCH_WAIT_MS = 250;
-const BYTES_PER_PARTITION = 2 * 1024 * 1024;
+const BYTES_PER_PARTITION = 1024 * 1024;
 const DISCONNECT_PATIENCE_MS = 5000;
 
 export interface ReaderOptions {

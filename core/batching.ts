@@ -6,13 +6,13 @@ export interface FlushLimits {
   intervalMs: number;
 }
 
-export const FLUSH_LIMITS: FlushLimits = { rows: 50_000, bytes: 16 * 1024 * 1024, intervalMs: 100 };
+export const FLUSH_LIMITS: FlushLimits = { rows: 50_000, bytes: 12 * 1024 * 1024, intervalMs: 100 };
 
 /**
  * How many bytes all tables of a pipeline may hold together, pending and being inserted; reading waits while there are
  * more. It may be exceeded by what one answer of the broker holds for one partition.
  */
-export const HELD_BYTES_LIMIT = 32 * 1024 * 1024;
+export const HELD_BYTES_LIMIT = 24 * 1024 * 1024;
 
 /** Milliseconds until pending messages are due, 0 when they are, null when there are none. */
 export function msUntilFlush(

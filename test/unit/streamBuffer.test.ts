@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { halve, lastLine, type MessageBatch, nextOffsets, StreamBuffer } from '../../core/streamBuffer.ts';
+
+const textOf = (batch: MessageBatch) => Buffer.concat(batch.chunks).toString();
+
+function filled(values: readonly string[], partition = 0): StreamBuffer {
+  const buffer = new StreamBuffer();
+  for (const [index, text] of values.entries()) {
+    buffer.append({ partition, offset: String(index), value: Buffer.from(text), start: text.indexOf('{') });
+  }
+  buffer.advance(partition, BigInt(values.length));
+  return buffer;
+}
+
+test('each message becomes a line with its coordinates in front', () => {
+  const buffer = filled(['{"a":1}', ' {"b":"ü"}']);
+  const batch = buffer.take();
+  assert.ok(batch);
+  assert.equal(textOf(batch), '{"_partition":0,"_offset":0,"a":1}\n{"_partition":0,"_offset":1,"b":"ü"}\n');
+  assert.equal(batch.rows, 2);
+  assert.equal(batch.bytes, Buffer.concat(batch.chunks).length);
+  assert.deepEqual([...batch.next], [[0, 2n]]);
+});
+
+test('taking empties the buffer, and an empty one has nothing to take', () => {
+  const buffer = filled(['{"a":1}']);
+  buffer.take();
+  assert.equal(buffer.empty, true);
+  assert.equal(buffer.take(), null);
+});
+
+test('offsets alone are something to commit', () => {
+  const buffer = new StreamBuffer();
+  buffer.advance(3, 7n);
+  assert.equal(buffer.empty, false);
+  const batch = buffer.take();
+  assert.deepEqual([batch?.rows, batch?.chunks.length, [...(batch?.next ?? [])]], [0, 0, [[3, 7n]]]);
+});
+
+test('values keep their bytes when they fill many chunks, or one is larger than any', () => {
+  const values = Array.from({ length: 3000 }, (_, index) => `{"n":${index},"t":"${'x'.repeat(index % 700)}"}`);
+  values.splice(1500, 0, `{"large":"${'y'.repeat(3_000_000)}"}`);
+  const batch = filled(values).take();
+  assert.ok(batch);
+  const expected = values.map((text, index) => `{"_partition":0,"_offset":${index},${text.slice(1)}\n`).join('');
+  assert.ok(textOf(batch) === expected);
+  assert.equal(batch.bytes, expected.length);
+  assert.ok(batch.chunks.length > 2);
+});
+
+test('halving keeps every line, in order, down to single ones', () => {
+  const leaves: string[] = [];
+  const cut = (batch: MessageBatch): void => {
+    if (batch.rows === 1) leaves.push(textOf(batch));
+    else for (const half of halve(batch)) cut(half);
+  };
+  const values = ['{"a":1}', `{"large":"${'y'.repeat(500)}"}`, '{"b":2}', '{"c":3}', `{"end":"${'z'.repeat(900)}"}`];
+  const batch = filled(values).take();
+  assert.ok(batch);
+  cut(batch);
+  assert.equal(leaves.length, values.length);
+  assert.equal(leaves.join(''), textOf(batch));
+});
+
+test('the next offsets of a part are read from its lines, for each partition', () => {
+  const buffer = new StreamBuffer();
+  const value = Buffer.from('{"a":1}');
+  for (const [partition, offset] of [
+    [0, '5'],
+    [1, '90'],
+    [0, '6'],
+  ] as const) {
+    buffer.append({ partition, offset, value, start: 0 });
+  }
+  buffer.advance(0, 7n);
+  const batch = buffer.take();
+  assert.ok(batch);
+  assert.deepEqual(
+    [...nextOffsets(batch)],
+    [
+      [0, 7n],
+      [1, 91n],
+    ],
+  );
+});
+
+test('the last line is found across chunks, and is null when there is none', () => {
+  const batch = filled(['{"a":1}', '{"b":2}']).take();
+  assert.ok(batch);
+  assert.equal(lastLine(batch)?.toString(), '{"_partition":0,"_offset":1,"b":2}');
+  assert.equal(lastLine({ chunks: [], rows: 0, bytes: 0 }), null);
+});
+
+test('a cleared buffer forgets what it held', () => {
+  const buffer = filled(['{"a":1}']);
+  buffer.clear();
+  assert.deepEqual([buffer.rows, buffer.bytes, buffer.empty], [0, 0, true]);
+});
