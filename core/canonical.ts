@@ -19,6 +19,11 @@ export interface VerifySide {
   keys(bucket: number, count: number): string;
 }
 
+/** Names that no column has: in ClickHouse an alias would stand in for a column of its name. */
+const HASH = '_tidegate_hash';
+const BUCKET = '_tidegate_bucket';
+const KEY = '_tidegate_key';
+
 /** One database's way of writing down and hashing. */
 interface Dialect {
   /** The column's canonical text, with its length where it may hold any character; `~` for NULL. */
@@ -61,16 +66,17 @@ function side(
   const rowHash = hashOf(columns);
   const bucketOf = (count: number) => `${hashOf(key)} % ${whole(count)}`;
   const keyText = `concat('[', ${key.map(dialect.quoted).join(", ',', ")}, ']')`;
-  const totals = `${dialect.asText('count(*)')} AS rows, ${dialect.asText(dialect.sum('h'))} AS checksum`;
+  const totals = `${dialect.asText('count(*)')} AS rows, ${dialect.asText(dialect.sum(HASH))} AS checksum`;
   return {
-    summary: `SELECT ${totals} FROM (SELECT ${rowHash} AS h FROM ${rows}) AS hashed`,
+    summary: `SELECT ${totals} FROM (SELECT ${rowHash} AS ${HASH} FROM ${rows}) AS hashed`,
     buckets: (count) =>
-      `SELECT ${dialect.asText('b')} AS bucket, ${totals} ` +
-      `FROM (SELECT ${rowHash} AS h, ${bucketOf(count)} AS b FROM ${rows}) AS hashed GROUP BY b ORDER BY b`,
+      `SELECT ${dialect.asText(BUCKET)} AS bucket, ${totals} ` +
+      `FROM (SELECT ${rowHash} AS ${HASH}, ${bucketOf(count)} AS ${BUCKET} FROM ${rows}) AS hashed ` +
+      `GROUP BY ${BUCKET} ORDER BY ${BUCKET}`,
     keys: (bucket, count) =>
-      `SELECT k AS key, ${dialect.asText('h')} AS hash ` +
-      `FROM (SELECT ${keyText} AS k, ${rowHash} AS h, ${bucketOf(count)} AS b FROM ${rows}) AS hashed ` +
-      `WHERE b = ${whole(bucket)} ORDER BY ${dialect.sorted('k')}`,
+      `SELECT ${KEY} AS key, ${dialect.asText(HASH)} AS hash ` +
+      `FROM (SELECT ${keyText} AS ${KEY}, ${rowHash} AS ${HASH}, ${bucketOf(count)} AS ${BUCKET} FROM ${rows}) AS hashed ` +
+      `WHERE ${BUCKET} = ${whole(bucket)} ORDER BY ${dialect.sorted(KEY)}`,
   };
 }
 
