@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { readSourceTable } from '../adapters/postgres.ts';
 import { beginExportedSnapshot, CopySessions, serverVersion } from '../adapters/postgresCopySessions.ts';
 import type { BatchActivities, ReferenceResult } from '../core/activityTypes.ts';
-import { attemptName } from '../core/copyAttempt.ts';
+import { attemptName, newToken } from '../core/copyAttempt.ts';
 import { CopyTally } from '../core/copyTally.ts';
 import { copyPath, referenceDdl, stagingDdl, type TargetShape } from '../core/ddl.ts';
 import { findTable, type Pipeline, type PipelineTable } from '../core/definition.ts';
@@ -47,9 +46,10 @@ export function copyReference(
     const shape = { database, table, source };
     await clickhouse.command(`CREATE DATABASE IF NOT EXISTS ${chIdentifier(database)}`);
     await runAll(clickhouse, referenceDdl(shape));
-    const clean = () => dropLeftovers(clickhouse, { database, targets: [table.target] });
-    await clean();
-    const attempt = { shape, staging: attemptName(table.target, randomBytes(6).toString('hex')), ...options };
+    await dropLeftovers(clickhouse, { database, targets: [table.target] });
+    const token = newToken();
+    const clean = () => dropLeftovers(clickhouse, { database, targets: [table.target], token });
+    const attempt = { shape, staging: attemptName(table.target, token), ...options };
     try {
       await fill(attempt, sessions);
       await swap(attempt);
@@ -103,6 +103,7 @@ export function copyReference(
       }
       const started = performance.now();
       const tally = new CopyTally(new Date().toISOString());
+      tally.expect(table.label, { parts: 1, estimatedRows: -1 });
       await withHeartbeat(
         () => tally.progress(),
         ({ signal }) => load(pipeline, table, { tally, signal }),

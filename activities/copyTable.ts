@@ -4,7 +4,7 @@ import { copyOut } from '../adapters/postgresCopy.ts';
 import type { SourceTable } from '../core/catalog.ts';
 import type { CopyTally } from '../core/copyTally.ts';
 import { ctidRanges } from '../core/ctidRanges.ts';
-import { copySelect } from '../core/ddl.ts';
+import { COPY_SETTINGS, copySelect } from '../core/ddl.ts';
 import { TidegateError } from '../core/errors.ts';
 
 /** Connections that read a source side by side: more gain nothing, and are felt there. */
@@ -22,14 +22,13 @@ export interface CopyPart {
 }
 
 /**
- * The insert is one request whose blocks are flushed by size, so that memory is bounded for rows of any width. Equal
- * blocks are rows of their own, also on replicated tables, which would take the second for a repetition.
+ * The insert is one request whose blocks are flushed by size, so that memory is bounded for rows of any width. Parts run
+ * side by side, so each is parsed by one thread.
  */
 const INSERT_SETTINGS: ClickHouseSettings = {
-  async_insert: 0,
-  insert_deduplicate: 0,
+  ...COPY_SETTINGS,
   input_format_allow_errors_num: 0,
-  input_format_tsv_detect_header: 0,
+  input_format_parallel_parsing: 0,
   min_insert_block_size_rows: 524_288,
   min_insert_block_size_bytes: 134_217_728,
 };

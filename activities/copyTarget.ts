@@ -5,17 +5,21 @@ import { chTable } from '../core/identifiers.ts';
 /** A table may be larger than what ClickHouse lets people drop or truncate by accident; here it is meant. */
 export const MEANT = { max_table_size_to_drop: 0, max_partition_size_to_drop: 0 } as const;
 
-/** Drops what attempts for these targets have left; an attempt that still runs then fails, and takes nothing over. */
+/**
+ * Drops the tables of attempts for these targets. An attempt that loses them while it still runs fails, and takes nothing
+ * over.
+ * @param token of one attempt; without it, those of all attempts.
+ */
 export async function dropLeftovers(
   clickhouse: ClickHouse,
-  { database, targets }: { database: string; targets: readonly string[] },
+  { database, targets, token }: { database: string; targets: readonly string[]; token?: string },
 ): Promise<void> {
   const tables = await clickhouse.rows<{ name: string }>(
     'SELECT name FROM system.tables WHERE database = {database:String}',
     { params: { database } },
   );
   const names = tables.map(({ name }) => name);
-  for (const name of targets.flatMap((target) => leftoversOf(target, names))) {
+  for (const name of targets.flatMap((target) => leftoversOf(target, { names, ...(token && { token }) }))) {
     await clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })}`, { settings: MEANT });
   }
 }

@@ -22,6 +22,9 @@ export interface ExportedSlot {
   close(): Promise<void>;
 }
 
+/** SQLSTATE of dropping a slot that is active. */
+const OBJECT_IN_USE = '55006';
+
 /** How long a walsender may take to let go of its slot after it was told to end. */
 const RELEASE_MS = 15_000;
 
@@ -34,7 +37,6 @@ export async function readSlot(session: pg.Client, slot: string): Promise<SlotSt
   );
   const [found] = rows;
   if (!found) return null;
-  // wal_status is null when the slot has lost its WAL for good and was invalidated.
   return {
     active: found.active,
     confirmedFlushLsn: parseLsn(found.confirmed),
@@ -90,17 +92,19 @@ export async function dropSlot(session: pg.Client, slot: string): Promise<void> 
     );
     const [found] = rows;
     if (!found) return;
-    if (found.pid === null) {
-      await session.query('SELECT pg_drop_replication_slot($1)', [slot]);
-      return;
+    try {
+      if (found.pid !== null) await session.query('SELECT pg_terminate_backend($1)', [found.pid]);
+      else await session.query('SELECT pg_drop_replication_slot($1)', [slot]);
+    } catch (error) {
+      // A walsender may have taken it in between.
+      if ((error as { code?: string }).code !== OBJECT_IN_USE) throw sourceError(error);
     }
     if (Date.now() > deadline) {
       throw new TidegateError('ALREADY_RUNNING', `replication slot '${slot}' is held by process ${found.pid}`, {
         remedy: 'Something else replicates from this slot: stop it, or give the pipeline another slot.',
       });
     }
-    await session.query('SELECT pg_terminate_backend($1)', [found.pid]);
-    await sleep(100);
+    if (found.pid !== null) await sleep(100);
   }
 }
 
@@ -108,7 +112,7 @@ export async function dropSlot(session: pg.Client, slot: string): Promise<void> 
 export async function endSessions(session: pg.Client, applicationName: string): Promise<void> {
   await session.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()`,
+     WHERE application_name = left($1, 63) AND usename = current_user AND pid <> pg_backend_pid()`,
     [applicationName],
   );
 }

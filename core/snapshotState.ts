@@ -39,9 +39,9 @@ export function judgeSnapshot(evidence: SnapshotEvidence): { finished: boolean; 
   if (slot.walStatus === 'lost') return needed(`the WAL that slot '${slot.name}' needs has been removed`);
   const { confirmedFlushLsn } = slot;
   const { consistentPoint } = record;
-  const stored = connectorLsn ?? consistentPoint;
-  const furthest = stored > consistentPoint ? stored : consistentPoint;
-  if (confirmedFlushLsn < consistentPoint || (connectorLsn !== undefined && confirmedFlushLsn > furthest)) {
+  const beyond = (lsn: Lsn) => confirmedFlushLsn > lsn;
+  const stored = connectorLsn === undefined || (connectorLsn !== null && !beyond(connectorLsn));
+  if (confirmedFlushLsn < consistentPoint || (beyond(consistentPoint) && !stored)) {
     return needed(`slot '${slot.name}' was dropped and created again after the snapshot`);
   }
   for (const { table, targetUuid } of tables) {

@@ -12,5 +12,8 @@ test('leftovers are the tables of attempts for this very target, views first', (
     't_staging_0123456789abc',
     attemptName('t_staging', 'aaaaaaaaaaaa'),
   ];
-  assert.deepEqual(leftoversOf('t', [...others, ...names]), [`${own}_copy_mv`, `${own}_copy`, own]);
+  const expected = [`${own}_copy_mv`, `${own}_copy`, own];
+  assert.deepEqual(leftoversOf('t', { names: [...others, ...names] }), expected);
+  assert.deepEqual(leftoversOf('t', { names, token: '0123456789ab' }), expected);
+  assert.deepEqual(leftoversOf('t', { names, token: 'bbbbbbbbbbbb' }), []);
 });

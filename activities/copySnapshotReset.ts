@@ -1,0 +1,59 @@
+import type pg from 'pg';
+import { Connect } from '../adapters/connect.ts';
+import { createTopics, moveGroupToEnds, openKafka } from '../adapters/kafka.ts';
+import { dropSlot, endSessions } from '../adapters/replication.ts';
+import { streamDdl, type TargetShape } from '../core/ddl.ts';
+import { type Pipeline, streamTables } from '../core/definition.ts';
+import { chTable } from '../core/identifiers.ts';
+import { topicOf } from '../core/names.ts';
+import { sourceConnectorConfig } from './connectorSource.ts';
+import { dropLeftovers, MEANT, runAll } from './copyTarget.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** Where a test may break the work off. */
+export type ResetStep = 'connector stopped' | 'slot dropped' | 'offsets moved' | 'targets emptied';
+
+/**
+ * Takes away what an earlier attempt, or an earlier life of the stream, has left, so that the next slot begins with
+ * nothing: sessions that still copy, the connector's progress, the slot, what waits in Kafka, and the targets' rows.
+ * The connector is left stopped. Done again, it changes nothing more.
+ */
+export async function resetStream(
+  deps: ActivityDeps,
+  options: {
+    pipeline: Pipeline;
+    /** A session of the capture role, and the application name of the sessions that copy. */
+    session: pg.Client;
+    applicationName: string;
+    shapes: readonly TargetShape[];
+    onStep: (step: ResetStep) => Promise<void>;
+  },
+): Promise<void> {
+  const { pipeline, session, applicationName, shapes, onStep } = options;
+  const { connector, slot, consumerGroup } = pipeline.stream;
+  await endSessions(session, applicationName);
+
+  // A connector that does not exist may have left offsets; only a connector that exists can have them deleted.
+  const connect = Connect.from(deps.environment);
+  await connect.createStopped(connector, await sourceConnectorConfig(deps.environment, pipeline));
+  await onStep('connector stopped');
+
+  await dropSlot(session, slot);
+  await connect.deleteOffsets(connector);
+  await onStep('slot dropped');
+
+  const kafka = openKafka(deps.environment);
+  const topics = streamTables(pipeline).map((table) => topicOf(pipeline, table));
+  await createTopics(kafka, topics);
+  await moveGroupToEnds(kafka, { group: consumerGroup, topics });
+  await onStep('offsets moved');
+
+  const { database } = pipeline;
+  const targets = shapes.map(({ table }) => table.target);
+  await dropLeftovers(deps.clickhouse, { database, targets });
+  for (const shape of shapes) await runAll(deps.clickhouse, streamDdl(shape));
+  for (const name of targets) {
+    await deps.clickhouse.command(`TRUNCATE TABLE ${chTable({ database, name })}`, { settings: MEANT });
+  }
+  await onStep('targets emptied');
+}
