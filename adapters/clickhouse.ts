@@ -92,24 +92,36 @@ export class ClickHouse {
 
   /**
    * Sends bytes that are already in `format`, unchanged. An error of the body's stream breaks the request off, so that
-   * ClickHouse refuses the rest of it instead of taking it for the end.
+   * ClickHouse refuses the rest of it instead of taking it for the end, and is thrown as it is.
    * @returns rows read from the body, and rows written including those of materialized views.
    */
   async insert(options: InsertOptions): Promise<{ readRows: number; writtenRows: number }> {
     const { into, columns, format, body, settings, signal } = options;
     const names = columns ? ` (${columns.map(chIdentifier).join(', ')})` : '';
+    let bodyError: unknown;
+    async function* bytes() {
+      try {
+        yield* Buffer.isBuffer(body) ? [body] : body;
+      } catch (error) {
+        bodyError = error;
+        throw error;
+      }
+    }
     const send = async () => {
       const { stream, summary } = await this.#client.exec({
         query: `INSERT INTO ${into}${names} FORMAT ${format}`,
-        // A Buffer is iterable: wrapped, or it would be sent byte by byte.
-        values: Buffer.isBuffer(body) ? Readable.from([body], { objectMode: false }) : body,
+        values: Readable.from(bytes(), { objectMode: false }),
         clickhouse_settings: { wait_end_of_query: 1, ...settings },
         ...(signal && { abort_signal: signal }),
       });
       for await (const _ of stream);
       return { readRows: Number(summary?.read_rows ?? 0), writtenRows: Number(summary?.written_rows ?? 0) };
     };
-    return this.#guard(signal, send);
+    try {
+      return await this.#guard(signal, send);
+    } catch (error) {
+      throw bodyError ?? error;
+    }
   }
 
   /**
