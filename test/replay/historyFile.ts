@@ -1,0 +1,19 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import proto from '@temporalio/proto';
+
+const { History } = proto.temporal.api.history.v1;
+type Events = Parameters<typeof History.fromObject>[0];
+
+/** Folder of the recorded histories. */
+export const HISTORIES = new URL('./histories/', import.meta.url);
+
+/** Writes a history as readable JSON: enums by name, long integers and bytes as text. */
+export function writeHistory(name: string, history: Events): void {
+  const plain = History.toObject(History.fromObject(history), { enums: String, longs: String, bytes: String });
+  writeFileSync(new URL(`${name}.json`, HISTORIES), `${JSON.stringify(plain, null, 1)}\n`);
+}
+
+/** Reads what writeHistory wrote, in the form that the worker replays. */
+export function readHistory(file: string): ReturnType<typeof History.fromObject> {
+  return History.fromObject(JSON.parse(readFileSync(new URL(file, HISTORIES), 'utf8')));
+}

@@ -1,0 +1,108 @@
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { SupervisorPhase, SupervisorStatus } from '../../core/activityTypes.ts';
+import { FakeActivities, typedFailure } from '../workflow/fakeActivities.ts';
+import { openNamespace, type TestNamespace } from '../workflow/namespace.ts';
+import { until } from '../workflow/until.ts';
+import { writeHistory } from './historyFile.ts';
+
+/**
+ * Records histories for replay.test.ts on the running local stack: `node test/replay/record.ts`. Recorded histories stay
+ * as they are when workflows change: they stand for what runs at users' sites. New ones are added under new names.
+ */
+async function save(
+  namespace: TestNamespace,
+  { workflowId, runId, file }: Record<'workflowId' | 'runId' | 'file', string>,
+) {
+  const history = await namespace.client.workflow.getHandle(workflowId, runId).fetchHistory();
+  writeHistory(file, history);
+  console.log(`${file}: ${history.events?.length} events`);
+}
+
+await using namespace = await openNamespace('record');
+const fakes = new FakeActivities();
+await namespace.startWorkers(fakes.activities);
+const { client } = namespace;
+
+async function recordSupervisor(): Promise<void> {
+  const fake = fakes.pipeline('wms');
+  fake.fail('prepareStream', typedFailure('SERVICE_UNREACHABLE'));
+  fake.fail('watchConnector', typedFailure('CONNECTOR_FAILED'));
+  const started = await client.workflow.start('superviseStream', {
+    ...{ workflowId: 'stream-wms', taskQueue: 'stream', args: ['wms'] },
+  });
+  const handle = client.workflow.getHandle('stream-wms');
+  const reach = (phase: SupervisorPhase) =>
+    until(
+      () => handle.query<SupervisorStatus>('status'),
+      (status) => status.phase === phase,
+    );
+  await reach('streaming');
+  await until(
+    () => fake.count('watchConnector starts'),
+    (starts) => starts === 2,
+  );
+  await handle.signal('pause');
+  await reach('paused');
+  await handle.signal('resume');
+  await reach('streaming');
+  await until(
+    () => fake.count('runStream starts'),
+    (starts) => starts === 2,
+  );
+  fake.slot = false;
+  fake.breakers.runStream?.(typedFailure('SLOT_LOST'));
+  await until(
+    () => fake.count('runStream starts'),
+    (starts) => starts === 3,
+  );
+  fake.breakers.runStream?.(typedFailure('SCHEMA_DRIFT'));
+  await reach('failed');
+  await handle.signal('resume');
+  await reach('streaming');
+  // Saved before it is filled with signals: what follows would only make the file long.
+  await save(namespace, { workflowId: 'stream-wms', runId: started.firstExecutionRunId, file: 'superviseStream-1' });
+  await fillHistory('stream-wms', started.firstExecutionRunId);
+
+  await until(
+    () => fake.count('runStream starts'),
+    (starts) => starts === 5,
+  );
+  await handle.cancel();
+  const { runId } = await until(
+    () => handle.describe(),
+    ({ status }) => status.name === 'CANCELLED',
+  );
+  await save(namespace, { workflowId: 'stream-wms', runId, file: 'superviseStream-2' });
+}
+
+/** Many small signals make a history long enough for the server to suggest a new run. */
+async function fillHistory(workflowId: string, runId: string): Promise<void> {
+  const first = client.workflow.getHandle(workflowId, runId);
+  for (;;) {
+    try {
+      await Promise.all(Array.from({ length: 50 }, () => first.signal('fill')));
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return;
+      throw error;
+    }
+  }
+}
+
+async function recordBatch(): Promise<void> {
+  const runs: [type: string, args: unknown[]][] = [
+    ['loadReference', ['wms', 'products']],
+    ['verifyPipeline', ['wms']],
+    ['snapshotTables', ['wms']],
+    ['startScheduled', [{ kind: 'reference', pipeline: 'wms', table: 'regions' }]],
+  ];
+  for (const [type, args] of runs) {
+    fakes.pipeline('wms').fail('copyReference', typedFailure('SHORT_LOAD'));
+    const workflowId = `record-${type}`;
+    const handle = await client.workflow.start(type, { workflowId, taskQueue: 'batch', args });
+    await handle.result();
+    await save(namespace, { workflowId, runId: handle.firstExecutionRunId, file: `${type}-1` });
+  }
+}
+
+await recordSupervisor();
+await recordBatch();
