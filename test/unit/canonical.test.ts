@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { verifySql } from '../../core/canonical.ts';
+import { sourceColumn, sourceTable, targetShape } from './typesSource.ts';
+
+const source = sourceTable([sourceColumn('v', 'text', 'text')]);
+
+suite('the SQL that compares', () => {
+  test('reads the current rows of a stream table, and a reference table as it is', () => {
+    assert.match(verifySql(targetShape(source)).clickhouse.summary, /FROM `d`\.`t` FINAL WHERE _deleted = 0\)/);
+    assert.match(verifySql(targetShape(source, 'reference')).clickhouse.summary, /FROM `d`\.`t`\)/);
+  });
+
+  test('writes the length of a text before it, and marks NULL', () => {
+    const { postgres, clickhouse } = verifySql(targetShape(source));
+    assert.ok(
+      postgres.summary.includes(
+        `CASE WHEN "v" IS DISTINCT FROM NULL THEN octet_length("v"::text)::text || ':' || "v"::text ELSE '~' END`,
+      ),
+    );
+    assert.ok(
+      clickhouse.summary.includes(
+        "if(isNull(`v`), '~', concat(toString(length(assumeNotNull(`v`))), ':', assumeNotNull(`v`)))",
+      ),
+    );
+  });
+
+  test('takes whole numbers only', () => {
+    const { postgres } = verifySql(targetShape(source));
+    assert.throws(() => postgres.buckets(1.5), RangeError);
+    assert.throws(() => postgres.keys(-1, 4), RangeError);
+    assert.throws(() => postgres.keys(Number.NaN, 4), RangeError);
+  });
+});

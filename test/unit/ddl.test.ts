@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { copyPath, copySelect, referenceDdl, stagingDdl, streamDdl } from '../../core/ddl.ts';
+import { debeziumName } from '../../core/ddlLanding.ts';
+import { sourceColumn, sourceTable, targetShape } from './typesSource.ts';
+
+const source = sourceTable([sourceColumn('v', 'text', 'text'), sourceColumn('tags', 'text[]', '_text')]);
+
+suite('statements for ClickHouse', () => {
+  test('a stream table has a target, a landing table, its view and a current view, in that order', () => {
+    const [target, landing, view, current, ...more] = streamDdl(targetShape(source));
+    assert.equal(more.length, 0);
+    assert.equal(
+      target,
+      'CREATE TABLE IF NOT EXISTS `d`.`t` (`id` Int32, `v` Nullable(String), `tags` Nullable(String), _version UInt128, ' +
+        '_deleted UInt8) ENGINE = ReplacingMergeTree(_version, _deleted) ORDER BY (`id`)',
+    );
+    assert.match(
+      landing!,
+      /^CREATE TABLE IF NOT EXISTS `d`\.`t_landing` \(op String, before Tuple\(.*\) ENGINE = Null$/,
+    );
+    assert.match(view!, /^CREATE MATERIALIZED VIEW IF NOT EXISTS `d`\.`t_landing_mv` TO `d`\.`t` AS SELECT /);
+    assert.equal(
+      current,
+      'CREATE VIEW IF NOT EXISTS `d`.`t_current` AS SELECT `id`, `v`, `tags` FROM `d`.`t` FINAL WHERE _deleted = 0',
+    );
+  });
+
+  test('the key keeps the order that the source gives it', () => {
+    const keyed = sourceTable([sourceColumn('b', 'uuid', 'uuid', { notNull: true })], { primaryKey: ['b', 'id'] });
+    assert.match(streamDdl(targetShape(keyed))[0]!, /ORDER BY \(`b`, `id`\)$/);
+  });
+
+  test('a reference table is a plain one, with or without a key', () => {
+    assert.deepEqual(referenceDdl(targetShape(source, 'reference')), [
+      'CREATE TABLE IF NOT EXISTS `d`.`t` (`id` Int32, `v` Nullable(String), `tags` Nullable(String)) ENGINE = MergeTree ORDER BY (`id`)',
+    ]);
+    assert.match(referenceDdl(targetShape({ ...source, primaryKey: [] }, 'reference'))[0]!, /ORDER BY \(\)$/);
+    assert.match(
+      stagingDdl(targetShape(source, 'reference'), 't_staging'),
+      /^CREATE OR REPLACE TABLE `d`\.`t_staging` /,
+    );
+  });
+
+  test('the copy path gives a version to rows of a stream table only', () => {
+    const versioned = copyPath(targetShape(source), { into: 't', version: 7n });
+    assert.match(versioned.create.at(-1)!, /TO `d`\.`t` AS .*toUInt128\('7'\) AS _version, toUInt8\(0\) AS _deleted/);
+    const plain = copyPath(targetShape(source, 'reference'), { into: 't_staging', version: null });
+    assert.match(plain.create.at(-1)!, /TO `d`\.`t_staging` AS /);
+    assert.doesNotMatch(plain.create.at(-1)!, /_version/);
+    assert.equal(plain.landing, '`d`.`t_copy`');
+    assert.equal(plain.columns.length, source.columns.length);
+  });
+
+  test('COPY selects pages, from the first up to but without the second', () => {
+    const all = 'SELECT "id", "v", array_to_json("tags"::text[]) FROM ONLY "public"."t"';
+    assert.equal(copySelect(source), all);
+    assert.equal(
+      copySelect(source, { fromPage: 0, toPage: 8 }),
+      `${all} WHERE ctid >= '(0,0)'::tid AND ctid < '(8,0)'::tid`,
+    );
+    assert.equal(copySelect(source, { fromPage: 8, toPage: null }), `${all} WHERE ctid >= '(8,0)'::tid`);
+  });
+
+  test('a name beyond ASCII is the one that Debezium makes of it', () => {
+    assert.equal(debeziumName('plain_1'), 'plain_1');
+    assert.equal(debeziumName('имя'), '\uffd0\uffb8\uffd0\uffbc\uffd1\uff8f');
+  });
+});
