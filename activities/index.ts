@@ -23,13 +23,15 @@ export function createActivities(deps: ActivityDeps): StreamActivities & BatchAc
 
 /** Turns a TidegateError into a failure whose type is the catalogue's code, so that workflows can decide by it. */
 function failingTyped<T extends object>(activities: T): T {
-  const wrap = (activity: (...args: unknown[]) => Promise<unknown>) => async (...args: unknown[]) => {
-    try {
-      return await activity(...args);
-    } catch (error) {
-      if (!(error instanceof TidegateError)) throw error;
-      throw ApplicationFailure.create({ type: error.code, message: error.line, nonRetryable: !error.retryable });
-    }
-  };
+  const wrap =
+    (activity: (...args: unknown[]) => Promise<unknown>) =>
+    async (...args: unknown[]) => {
+      try {
+        return await activity(...args);
+      } catch (error) {
+        if (!(error instanceof TidegateError)) throw error;
+        throw ApplicationFailure.create({ type: error.code, message: error.line, nonRetryable: !error.retryable });
+      }
+    };
   return Object.fromEntries(Object.entries(activities).map(([name, activity]) => [name, wrap(activity)])) as T;
 }

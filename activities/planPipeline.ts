@@ -17,8 +17,18 @@ export async function planPipeline(deps: ActivityDeps, name: string): Promise<Pl
   steps.push(...(await planClickHouse(deps.clickhouse, found, source)));
   if (streamTables(pipeline).length > 0) {
     steps.push(
-      { system: 'connect', object: `connector ${pipeline.stream.connector}`, action: 'later', detail: 'kept by the supervisor' },
-      { system: 'temporal', object: `workflow ${workflowIds.supervisor(name)}`, action: 'later', detail: 'started by apply' },
+      {
+        system: 'connect',
+        object: `connector ${pipeline.stream.connector}`,
+        action: 'later',
+        detail: 'kept by the supervisor',
+      },
+      {
+        system: 'temporal',
+        object: `workflow ${workflowIds.supervisor(name)}`,
+        action: 'later',
+        detail: 'started by apply',
+      },
     );
   }
   return steps;
@@ -28,7 +38,10 @@ export async function planPipeline(deps: ActivityDeps, name: string): Promise<Pl
  * Carries a plan out, item by item, and stops at the first that fails; done again, it goes on from there.
  * @throws TidegateError SOURCE_NOT_READY when an item is blocked; then nothing has been changed.
  */
-export async function applyPlan(steps: readonly PlannedStep[], onDone: (step: PlannedStep) => void = () => {}): Promise<void> {
+export async function applyPlan(
+  steps: readonly PlannedStep[],
+  onDone: (step: PlannedStep) => void = () => {},
+): Promise<void> {
   const [blocked] = blockedItems(steps);
   if (blocked) {
     throw new TidegateError('SOURCE_NOT_READY', `${blocked.object} is not ready`, { remedy: blocked.detail });
@@ -48,7 +61,8 @@ async function planTopics(deps: ActivityDeps, pipeline: Pipeline): Promise<Plann
     const existing = await admin.listTopics();
     return streamTables(pipeline).map((table): PlannedStep => {
       const topic = topicOf(pipeline, table);
-      if (existing.includes(topic)) return { system: 'kafka', object: `topic ${topic}`, action: 'none', detail: 'exists' };
+      if (existing.includes(topic))
+        return { system: 'kafka', object: `topic ${topic}`, action: 'none', detail: 'exists' };
       return {
         system: 'kafka',
         object: `topic ${topic}`,

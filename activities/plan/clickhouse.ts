@@ -11,7 +11,11 @@ import type { PlannedStep } from '../../core/plan.ts';
 import type { SourcePlan } from './source.ts';
 
 /** Plans database, targets, landing tables and views. Tables that exist are left alone; a view whose SQL changed is replaced. */
-export async function planClickHouse(clickhouse: ClickHouse, found: FoundPipeline, source: SourcePlan): Promise<PlannedStep[]> {
+export async function planClickHouse(
+  clickhouse: ClickHouse,
+  found: FoundPipeline,
+  source: SourcePlan,
+): Promise<PlannedStep[]> {
   const { pipeline } = found;
   const { database } = pipeline;
   const existing = await clickhouse.rows<{ name: string; comment: string }>(
@@ -30,7 +34,9 @@ export async function planClickHouse(clickhouse: ClickHouse, found: FoundPipelin
     ...(exists && !replaced ? {} : { apply: () => clickhouse.command(sql) }),
   });
 
-  const steps = [step(`database ${database}`, Boolean(databaseExists), `CREATE DATABASE IF NOT EXISTS ${chIdentifier(database)}`)];
+  const steps = [
+    step(`database ${database}`, Boolean(databaseExists), `CREATE DATABASE IF NOT EXISTS ${chIdentifier(database)}`),
+  ];
   for (const { table, source: sourceTable } of source.tables) {
     const shape = { database, table, source: sourceTable };
     const stream = table.load === 'stream';
@@ -63,9 +69,13 @@ async function readView(found: FoundPipeline, file: string): Promise<string> {
   try {
     return (await readFile(join(found.folder, file), 'utf8')).trim().replace(/;$/, '');
   } catch (cause) {
-    throw new TidegateError('INVALID_DEFINITION', `pipeline '${found.pipeline.name}': cannot read ${file}: ${messageOf(cause)}`, {
-      remedy: "Correct the view's file; it is relative to the definition's folder.",
-      cause,
-    });
+    throw new TidegateError(
+      'INVALID_DEFINITION',
+      `pipeline '${found.pipeline.name}': cannot read ${file}: ${messageOf(cause)}`,
+      {
+        remedy: "Correct the view's file; it is relative to the definition's folder.",
+        cause,
+      },
+    );
   }
 }

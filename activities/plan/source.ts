@@ -73,7 +73,9 @@ async function planReplication(client: Client, pipeline: Pipeline): Promise<Plan
   const { level, allowed, role, free, slot } = rows[0]!;
   const object = `slot ${pipeline.stream.slot}`;
   if (level !== 'logical') {
-    return [blocked(object, `wal_level is ${level}. Run: ALTER SYSTEM SET wal_level = 'logical'; and restart PostgreSQL.`)];
+    return [
+      blocked(object, `wal_level is ${level}. Run: ALTER SYSTEM SET wal_level = 'logical'; and restart PostgreSQL.`),
+    ];
   }
   if (!allowed) {
     return [blocked(object, `role ${role} may not replicate. Run: ALTER ROLE ${pgIdentifier(role)} REPLICATION;`)];
