@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import type { Kafka } from 'kafkajs';
+import { ClickHouse } from '../../adapters/clickhouse.ts';
+import { Connect } from '../../adapters/connect.ts';
+import { Definitions } from '../../adapters/definitions.ts';
+import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
+import { committedOffsets, endOffsets, openKafka } from '../../adapters/kafka.ts';
+import { type StreamView, Temporal } from '../../adapters/temporal.ts';
+import { ensureSearchAttributes } from '../../adapters/temporalConnection.ts';
+import {
+  type Pipeline,
+  type PipelineInput,
+  type PipelineTable,
+  parsePipeline,
+  streamTables,
+} from '../../core/definition.ts';
+import { chIdentifier, parseTableName } from '../../core/identifiers.ts';
+import { topicOf } from '../../core/names.ts';
+import { differences } from './compare.ts';
+import { type ClickHouseProxy, startProxy } from './proxy.ts';
+import { createSource, type SourceDatabase } from './source.ts';
+import { until } from './until.ts';
+import { type DeathAt, sharedBundle, startChild, startInProcess, type Workers, workerLog } from './workers.ts';
+
+export interface ScenarioOptions {
+  /** Begins the names of everything that the scenario makes; a to z. */
+  label: string;
+  /** Run by the owner before anything else: tables and their first rows. */
+  ddl: string;
+  /** The tables to replicate, as a definition names them. */
+  tables: readonly string[];
+  /** Where the workers run; default: in this process. */
+  workers?: 'in process' | 'child';
+  /** Default: true. Otherwise nothing runs before start(). */
+  start?: boolean;
+}
+
+/**
+ * One pipeline on the running stack (TIDEGATE_HOME) with a database, a namespace and names of its own. Everything is
+ * taken away when it is disposed of.
+ */
+export class Scenario implements AsyncDisposable {
+  readonly name: string;
+  readonly pipeline: Pipeline;
+  readonly environment: Environment;
+  readonly source: SourceDatabase;
+  readonly proxy: ClickHouseProxy;
+  readonly clickhouse: ClickHouse;
+  readonly connect: Connect;
+  readonly kafka: Kafka;
+  readonly temporal: Temporal;
+  readonly #definitions: Definitions;
+  readonly #folder: string;
+  readonly #inProcess: boolean;
+  #workers: Workers | null = null;
+
+  private constructor(parts: {
+    pipeline: Pipeline;
+    environment: Environment;
+    source: SourceDatabase;
+    proxy: ClickHouseProxy;
+    temporal: Temporal;
+    folder: string;
+    inProcess: boolean;
+  }) {
+    const { pipeline, environment, source, proxy, temporal, folder, inProcess } = parts;
+    this.name = pipeline.name;
+    this.pipeline = pipeline;
+    this.environment = environment;
+    this.source = source;
+    this.proxy = proxy;
+    this.temporal = temporal;
+    this.clickhouse = ClickHouse.from(loadEnvironment());
+    this.connect = Connect.from(environment);
+    this.kafka = openKafka(environment);
+    this.#definitions = new Definitions(new Map([[pipeline.name, { pipeline, folder, hash: 'scenario' }]]));
+    this.#folder = folder;
+    this.#inProcess = inProcess;
+  }
+
+  static async open({ label, ddl, tables, workers = 'in process', start = true }: ScenarioOptions): Promise<Scenario> {
+    const outer = loadEnvironment();
+    const name = `${label}_${randomBytes(4).toString('hex')}`;
+    const source = await createSource(outer.url('POSTGRES_URL'), name);
+    await source.owner.query(ddl);
+    const proxy = await startProxy(outer.url('CLICKHOUSE_URL'));
+    const variable = name.toUpperCase();
+    const input: PipelineInput = {
+      ...{ name, source: { url: `${variable}_URL`, captureUrl: `${variable}_CAPTURE_URL` } },
+      tables: Object.fromEntries(tables.map((table) => [table, {}])),
+    };
+    const folder = mkdtempSync(join(tmpdir(), 'tidegate-scenario-'));
+    writeFileSync(join(folder, 'pipeline.ts'), `export default ${JSON.stringify(input)};\n`);
+    const environment = outer.with({
+      ...{ [`${variable}_URL`]: source.url.href, [`${variable}_CAPTURE_URL`]: source.captureUrl.href },
+      ...{ TEMPORAL_NAMESPACE: name, TIDEGATE_PIPELINES: folder, CLICKHOUSE_URL: proxy.url.href },
+      TIDEGATE_WORKFLOW_BUNDLE: await sharedBundle(),
+    });
+    await withTemporal(environment, async (connection) => {
+      const day = { seconds: 86_400 as never };
+      await connection.workflowService.registerNamespace({ namespace: name, workflowExecutionRetentionPeriod: day });
+      await ensureSearchAttributes(connection, name);
+    });
+    const scenario = new Scenario({
+      ...{ environment, source, proxy, folder, pipeline: parsePipeline(input, label) },
+      ...{ temporal: await Temporal.connect(environment), inProcess: workers === 'in process' },
+    });
+    if (start) {
+      try {
+        await scenario.start();
+      } catch (error) {
+        await scenario[Symbol.asyncDispose]();
+        throw error;
+      }
+    }
+    return scenario;
+  }
+
+  /** Starts workers and supervisor, and waits until changes flow. */
+  async start(): Promise<void> {
+    this.startWorkers();
+    await this.temporal.startSupervisor(this.name);
+    await this.waitUntilStreaming();
+  }
+
+  /** @param deathAt where the workers, in a child, kill themselves. */
+  startWorkers(deathAt?: DeathAt): void {
+    const { environment } = this;
+    if (this.#inProcess) this.#workers = startInProcess({ environment, definitions: this.#definitions });
+    else this.#workers = startChild({ environment, ...(deathAt && { deathAt }) });
+  }
+
+  /** kill -9 of the workers. */
+  async killWorkers(): Promise<void> {
+    await this.#workers?.kill();
+  }
+
+  /** Waits until the workers have died by themselves, or by a rule of the proxy. */
+  async workersEnded(): Promise<void> {
+    await this.#workers?.ended;
+  }
+
+  /** Lets the workers land what they hold and end. */
+  async stopWorkers(): Promise<void> {
+    await this.#workers?.stop();
+    this.#workers = null;
+  }
+
+  /** Runs SQL as the owner; several statements are one transaction. */
+  async sql(text: string): Promise<void> {
+    await this.source.owner.query(text);
+  }
+
+  /** What the supervisor says; null when it does not run. */
+  async status(): Promise<StreamView | null> {
+    return await this.temporal.stream(this.name);
+  }
+
+  async pause(): Promise<void> {
+    await this.temporal.signalStream(this.name, 'pause');
+    await this.#phase('paused');
+  }
+
+  async resume(): Promise<void> {
+    await this.temporal.signalStream(this.name, 'resume');
+    await this.waitUntilStreaming();
+  }
+
+  async waitUntilStreaming(): Promise<void> {
+    await this.#phase('streaming');
+  }
+
+  async #phase(wanted: string): Promise<void> {
+    const read = async () => {
+      await this.failIfStopped();
+      return (await this.status())?.status.phase;
+    };
+    await until(read, (phase) => phase === wanted, { what: `the stream is ${wanted}`, state: () => this.describe() });
+  }
+
+  /**
+   * Waits until everything that is committed at the source now has landed: the slot has confirmed the position of now, so
+   * that it is in Kafka, and the group has committed the topics' ends.
+   */
+  async waitUntilCaughtUp(deadlineMs = 180_000): Promise<void> {
+    const { admin } = this.source;
+    const options = { deadlineMs, state: () => this.describe() };
+    const now = await admin.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+    const { lsn } = now.rows[0]!;
+    // Something has to follow for the position to be confirmed at once.
+    await admin.query("SELECT pg_logical_emit_message(true, 'tidegate', '')");
+    const confirmed = async () => {
+      await this.failIfStopped();
+      const slots = await admin.query<{ beyond: boolean }>(
+        'SELECT confirmed_flush_lsn >= $1::pg_lsn AS beyond FROM pg_replication_slots WHERE slot_name = $2',
+        [lsn, this.pipeline.stream.slot],
+      );
+      return slots.rows[0]?.beyond;
+    };
+    await until(confirmed, (beyond) => beyond === true, { what: `the slot confirms ${lsn}`, ...options });
+    const ends = await endOffsets(this.kafka, this.topics);
+    const behind = async () => {
+      await this.failIfStopped();
+      const committed = await committedOffsets(this.kafka, {
+        group: this.pipeline.stream.consumerGroup,
+        topics: this.topics,
+      });
+      return [...ends].filter(([partition, end]) => (committed.get(partition) ?? 0n) < end);
+    };
+    await until(behind, (left) => left.length === 0, { what: 'the topics are committed up to their ends', ...options });
+  }
+
+  /** Fails when the source differs from the current views, after everything has landed. */
+  async assertEqual(...tables: string[]): Promise<void> {
+    await this.waitUntilCaughtUp();
+    const wanted = tables.map((table) => parseTableName(table));
+    const compared = streamTables(this.pipeline).filter(
+      ({ schema, name }) => tables.length === 0 || wanted.some((each) => each?.schema === schema && each.name === name),
+    );
+    assert.ok(compared.length >= tables.length, `not all in the pipeline: ${tables}`);
+    for (const table of compared) assert.deepEqual(await this.differences(table), [], table.label);
+  }
+
+  /** What differs now in a table, one line each. */
+  async differences(table: PipelineTable): Promise<string[]> {
+    const { clickhouse, pipeline } = this;
+    const sides = { postgres: this.source.admin, clickhouse, database: pipeline.database };
+    return await differences(sides, { schema: table.schema, name: table.name, view: table.currentView! });
+  }
+
+  get topics(): string[] {
+    return streamTables(this.pipeline).map((table) => topicOf(this.pipeline, table));
+  }
+
+  /** Fails with the reason when the supervisor has given up: nothing that is waited for will come then. */
+  async failIfStopped(): Promise<void> {
+    const view = await this.status();
+    if (view?.status.phase === 'failed') assert.fail(`the stream has failed: ${view.status.reason}`);
+  }
+
+  /** Everything that helps to see why something does not come. */
+  async describe(): Promise<string> {
+    const view = await this.status().catch((error) => String(error));
+    const connector = await this.connect.status(this.pipeline.stream.connector).catch((error) => String(error));
+    const shown = typeof view === 'string' ? view : { ...view?.status, activities: view?.work.activities };
+    return `supervisor: ${JSON.stringify(shown)}\nconnector: ${JSON.stringify(connector)}\nworkers:\n${workerLog()}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { pipeline, name } = this;
+    const { connector, topicPrefix, consumerGroup } = pipeline.stream;
+    const steps: (() => PromiseLike<unknown>)[] = [
+      () => this.stopWorkers(),
+      () => this.temporal.close(),
+      () => withTemporal(this.environment, (it) => it.operatorService.deleteNamespace({ namespace: name })),
+      () => this.connect.delete(connector),
+      () => this.source.drop(),
+      () => this.#dropFromKafka([...this.topics, `__debezium-heartbeat.${topicPrefix}`], consumerGroup),
+      () => this.clickhouse.command(`DROP DATABASE IF EXISTS ${chIdentifier(pipeline.database)} SYNC`),
+      () => this.clickhouse.close(),
+      () => this.proxy[Symbol.asyncDispose](),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) await Promise.resolve(step()).catch((error) => failures.push(error));
+    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(join(this.environment.required('CONNECT_SECRETS_DIR'), `${name}.properties`), { force: true });
+    if (failures.length > 0) throw new AggregateError(failures, `scenario ${name} left something behind`);
+  }
+
+  async #dropFromKafka(topics: readonly string[], group: string): Promise<void> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    try {
+      const existing = await admin.listTopics();
+      await admin.deleteTopics({ topics: topics.filter((topic) => existing.includes(topic)) });
+      const { groups } = await admin.listGroups();
+      if (groups.some(({ groupId }) => groupId === group)) await admin.deleteGroups([group]);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}
+
+async function withTemporal<T>(environment: Environment, work: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = await Connection.connect({ address: environment.required('TEMPORAL_ADDRESS') });
+  try {
+    return await work(connection);
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,37 @@
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createActivities } from '../../activities/index.ts';
+import { runStream } from '../../activities/runStream.ts';
+import { ClickHouse } from '../../adapters/clickhouse.ts';
+import { loadDefinitions } from '../../adapters/definitions.ts';
+import { loadEnvironment } from '../../adapters/environment.ts';
+import { TASK_QUEUES } from '../../core/names.ts';
+import { workflowBundle } from '../../workers/bundle.ts';
+import type { DeathAt } from './workers.ts';
+
+/** Workers that kill their process at a step of the stream: `node workerChild.ts 'before commit'`. */
+const deathAt = process.argv[2] as DeathAt;
+const die = () => process.kill(process.pid, 'SIGKILL');
+
+const environment = loadEnvironment();
+const definitions = await loadDefinitions(environment.pipelineFolders);
+const deps = { environment, definitions, clickhouse: ClickHouse.from(environment) };
+const connection = await NativeConnection.connect({ address: environment.required('TEMPORAL_ADDRESS') });
+const bundle = await workflowBundle(environment);
+
+/** `during commit`: as soon as the request has been handed to the socket, so that the broker may or may not get it. */
+async function beforeCommit(): Promise<void> {
+  if (deathAt === 'before commit') die();
+  else setImmediate(() => setImmediate(die));
+}
+
+const workers = await Promise.all(
+  Object.values(TASK_QUEUES).map((taskQueue) =>
+    Worker.create({
+      ...{ connection, taskQueue, namespace: environment.required('TEMPORAL_NAMESPACE'), workflowBundle: bundle },
+      activities: { ...createActivities(deps), ...runStream(deps, { beforeCommit }) },
+      maxHeartbeatThrottleInterval: '1 second',
+    }),
+  ),
+);
+console.log(`worker that dies ${deathAt} is ready`);
+await Promise.all(workers.map((worker) => worker.run()));
