@@ -2,7 +2,14 @@ import type pg from 'pg';
 import type { FoundPipeline } from '../adapters/definitions.ts';
 import { connectPostgres, readSourceTable } from '../adapters/postgres.ts';
 import { CopySessions, joinSnapshot, lockTables, serverVersion, tableFiles } from '../adapters/postgresCopySessions.ts';
-import { createExportingSlot, currentInsertLsn, dropSlot, readSlot, sourceIdentity } from '../adapters/replication.ts';
+import {
+  createExportingSlot,
+  currentInsertLsn,
+  dropSlot,
+  readSlot,
+  requireAlive,
+  sourceIdentity,
+} from '../adapters/replication.ts';
 import type { BatchActivities, SnapshotResult } from '../core/activityTypes.ts';
 import { attemptName, newToken } from '../core/copyAttempt.ts';
 import { CopyTally } from '../core/copyTally.ts';
@@ -89,7 +96,7 @@ class SnapshotAttempt {
       const onStep = async (step: SnapshotStep) => {
         await this.#onStep(step);
         this.#signal.throwIfAborted();
-        await control.query('SELECT 1');
+        await requireAlive(control);
       };
       await resetStream(this.#deps, {
         ...{ pipeline, session: control, shapes: this.#shapes },

@@ -27,3 +27,12 @@ export function sourceError(cause: unknown): TidegateError {
     cause,
   });
 }
+
+/** Runs work on the source so that it throws errors of the catalogue only. */
+export async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw sourceError(error);
+  }
+}

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { pgTable } from '../core/identifiers.ts';
 import { connectPostgres } from './postgres.ts';
-import { sourceError } from './postgresCopyErrors.ts';
+import { guarded } from './postgresCopyErrors.ts';
 
 /**
  * Settings of a session that copies for hours. Those that this version of PostgreSQL does not know are left out.
@@ -127,12 +127,4 @@ export async function serverVersion(session: pg.Client): Promise<number> {
     session.query<{ version: number }>("SELECT current_setting('server_version_num')::int AS version"),
   );
   return rows[0]!.version;
-}
-
-async function guarded<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw sourceError(error);
-  }
 }

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { TidegateError } from '../core/errors.ts';
 import { type Lsn, parseLsn } from '../core/lsn.ts';
 import { connectPostgres } from './postgres.ts';
-import { sourceError } from './postgresCopyErrors.ts';
+import { guarded, sourceError } from './postgresCopyErrors.ts';
 
 /** What pg_replication_slots says about a logical slot of the session's database. */
 export interface SlotState {
@@ -28,14 +28,26 @@ const OBJECT_IN_USE = '55006';
 /** How long a walsender may take to let go of its slot after it was told to end. */
 const RELEASE_MS = 15_000;
 
+async function rowsOf<T extends pg.QueryResultRow>(
+  session: pg.Client,
+  sql: string,
+  values: unknown[] = [],
+): Promise<T[]> {
+  return (await guarded(() => session.query<T>(sql, values))).rows;
+}
+
+/*
+ * The functions below throw what sourceError makes of PostgreSQL's errors.
+ */
+
 /** Null when the session's database has no such logical slot. */
 export async function readSlot(session: pg.Client, slot: string): Promise<SlotState | null> {
-  const { rows } = await session.query<{ active: boolean; confirmed: string; walStatus: string | null }>(
+  const [found] = await rowsOf<{ active: boolean; confirmed: string; walStatus: string | null }>(
+    session,
     `SELECT active, confirmed_flush_lsn::text AS confirmed, wal_status AS "walStatus" FROM pg_replication_slots
      WHERE slot_name = $1 AND database = current_database() AND slot_type = 'logical' AND confirmed_flush_lsn IS NOT NULL`,
     [slot],
   );
-  const [found] = rows;
   if (!found) return null;
   return {
     active: found.active,
@@ -46,7 +58,7 @@ export async function readSlot(session: pg.Client, slot: string): Promise<SlotSt
 
 /**
  * Creates a logical slot and exports the snapshot of its starting point. PostgreSQL first waits for the transactions that
- * are running. `signal` breaks that off; a slot that came into being meanwhile is then dropped by PostgreSQL.
+ * are running. `signal` breaks that off, and PostgreSQL then takes the unfinished slot back.
  */
 export async function createExportingSlot(options: {
   url: URL;
@@ -56,11 +68,14 @@ export async function createExportingSlot(options: {
 }): Promise<ExportedSlot> {
   const { url, slot, applicationName, signal } = options;
   const connection = await connectPostgres(url, { applicationName, replication: true });
-  const end = () => void connection.end();
-  signal.addEventListener('abort', end, { once: true });
+  let breakOff = () => {};
   try {
-    signal.throwIfAborted();
     await connection.query('SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0');
+    const { rows: sessions } = await connection.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    // A walsender that waits does not notice that its client has gone, so it is told.
+    breakOff = () => void terminate(url, sessions[0]!.pid).finally(() => connection.end());
+    signal.addEventListener('abort', breakOff);
+    signal.throwIfAborted();
     const { rows } = await connection.query<{ consistent_point: string; snapshot_name: string }>(
       `CREATE_REPLICATION_SLOT "${slot}" LOGICAL pgoutput (SNAPSHOT 'export')`,
     );
@@ -75,8 +90,15 @@ export async function createExportingSlot(options: {
     signal.throwIfAborted();
     throw sourceError(error);
   } finally {
-    signal.removeEventListener('abort', end);
+    signal.removeEventListener('abort', breakOff);
   }
+}
+
+/** As far as the server can be reached: where it cannot, its session has ended as well. */
+async function terminate(url: URL, pid: number): Promise<void> {
+  const session = await connectPostgres(url, { applicationName: 'tidegate' }).catch(() => null);
+  await session?.query('SELECT pg_terminate_backend($1)', [pid]).catch(() => {});
+  await session?.end();
 }
 
 /**
@@ -86,11 +108,8 @@ export async function createExportingSlot(options: {
 export async function dropSlot(session: pg.Client, slot: string): Promise<void> {
   const deadline = Date.now() + RELEASE_MS;
   for (;;) {
-    const { rows } = await session.query<{ pid: number | null }>(
-      'SELECT active_pid AS pid FROM pg_replication_slots WHERE slot_name = $1',
-      [slot],
-    );
-    const [found] = rows;
+    const sql = 'SELECT active_pid AS pid FROM pg_replication_slots WHERE slot_name = $1';
+    const [found] = await rowsOf<{ pid: number | null }>(session, sql, [slot]);
     if (!found) return;
     try {
       if (found.pid !== null) await session.query('SELECT pg_terminate_backend($1)', [found.pid]);
@@ -110,7 +129,8 @@ export async function dropSlot(session: pg.Client, slot: string): Promise<void> 
 
 /** Ends the other sessions of this role that carry the application name: those of an attempt that is no longer wanted. */
 export async function endSessions(session: pg.Client, applicationName: string): Promise<void> {
-  await session.query(
+  await rowsOf(
+    session,
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE application_name = left($1, 63) AND usename = current_user AND pid <> pg_backend_pid()`,
     [applicationName],
@@ -119,14 +139,28 @@ export async function endSessions(session: pg.Client, applicationName: string): 
 
 /** Where the next change will be written. */
 export async function currentInsertLsn(session: pg.Client): Promise<Lsn> {
-  const { rows } = await session.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
-  return parseLsn(rows[0]!.lsn);
+  const [current] = await rowsOf<{ lsn: string }>(session, 'SELECT pg_current_wal_insert_lsn()::text AS lsn');
+  return parseLsn(current!.lsn);
 }
 
 /** Which database of which cluster a session is connected to; another cluster with the same name differs. */
 export async function sourceIdentity(session: pg.Client): Promise<string> {
-  const { rows } = await session.query<{ identity: string }>(
+  const [system] = await rowsOf<{ identity: string }>(
+    session,
     "SELECT system_identifier || '/' || current_database() AS identity FROM pg_control_system()",
   );
-  return rows[0]!.identity;
+  return system!.identity;
+}
+
+/** Writes a message into the WAL that only says that something is there, so that an idle slot can move on. */
+export async function emitHeartbeat(session: pg.Client): Promise<void> {
+  await rowsOf(session, "SELECT pg_logical_emit_message(true, 'tidegate', '')");
+}
+
+/**
+ * Refuses to go on when the session has been ended: by the server, or by a later attempt that takes over.
+ * @throws TidegateError SERVICE_UNREACHABLE.
+ */
+export async function requireAlive(session: pg.Client): Promise<void> {
+  await rowsOf(session, 'SELECT 1');
 }

@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { committedOffsets, endOffsets, type Offsets, openKafka } from '../adapters/kafka.ts';
+import { currentInsertLsn, emitHeartbeat, readSlot } from '../adapters/replication.ts';
+import { type Pipeline, streamTables } from '../core/definition.ts';
+import { TidegateError } from '../core/errors.ts';
+import type { Lsn } from '../core/lsn.ts';
+import { topicOf } from '../core/names.ts';
+import type { ActivityDeps } from './deps.ts';
+
+const POLL_MS = 200;
+const HURRY_MS = 1000;
+/** Without any progress for so long, nothing is to be waited for. */
+const PATIENCE_MS = 60_000;
+
+/**
+ * Waits until everything that was committed at the source before the call has landed: the slot is confirmed up to the
+ * present LSN, so it is in Kafka; then what is in Kafka has been committed by the stream. A pipeline without stream
+ * tables has nothing to wait for.
+ * @param options.patienceMs how long neither may move before that is an error.
+ * @returns the LSN that the target has reached.
+ * @throws TidegateError SLOT_LOST; CONNECTOR_FAILED when the slot stands still, NOT_STARTED when the stream does.
+ */
+export async function waitForWatermark(
+  deps: ActivityDeps,
+  options: { pipeline: Pipeline; session: pg.Client; signal: AbortSignal; patienceMs?: number },
+): Promise<Lsn> {
+  const { pipeline, session } = options;
+  const lsn = await currentInsertLsn(session);
+  const topics = streamTables(pipeline).map((table) => topicOf(pipeline, table));
+  if (topics.length === 0) return lsn;
+  const wait = { patienceMs: PATIENCE_MS, ...options };
+  await waitForSlot(wait, lsn);
+  await waitForStream(deps, { ...wait, topics });
+  return lsn;
+}
+
+interface Wait {
+  pipeline: Pipeline;
+  session: pg.Client;
+  signal: AbortSignal;
+  patienceMs: number;
+}
+
+async function waitForSlot({ pipeline, session, signal, patienceMs }: Wait, lsn: Lsn): Promise<void> {
+  const { slot: name, connector } = pipeline.stream;
+  const patience = new Progress(patienceMs);
+  let hurriedAt = Number.NEGATIVE_INFINITY;
+  for (;;) {
+    // An idle slot moves on with the connector's heartbeat; this gives it something to move on to.
+    if (performance.now() - hurriedAt > HURRY_MS) {
+      await emitHeartbeat(session);
+      hurriedAt = performance.now();
+    }
+    const slot = await readSlot(session, name);
+    if (!slot || slot.walStatus === 'lost') {
+      throw new TidegateError(
+        'SLOT_LOST',
+        `replication slot '${name}' ${slot ? 'has lost its WAL' : 'does not exist'}`,
+        {
+          remedy: `Start or restart the stream of '${pipeline.name}': it makes a new snapshot.`,
+        },
+      );
+    }
+    if (slot.confirmedFlushLsn >= lsn) return;
+    if (patience.exhausted(slot.confirmedFlushLsn)) {
+      const what = `replication slot '${name}' is ${slot.active ? 'read, but does not move on' : 'not read by anyone'}`;
+      throw new TidegateError('CONNECTOR_FAILED', what, {
+        remedy: `See that connector '${connector}' runs: 'npx tidegate status ${pipeline.name}' says what it does.`,
+      });
+    }
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+async function waitForStream(deps: ActivityDeps, options: Wait & { topics: readonly string[] }): Promise<void> {
+  const { pipeline, topics, signal, patienceMs } = options;
+  const kafka = openKafka(deps.environment);
+  const group = pipeline.stream.consumerGroup;
+  const ends = await endOffsets(kafka, topics);
+  const patience = new Progress(patienceMs);
+  for (;;) {
+    const waiting = waitingMessages(ends, await committedOffsets(kafka, { group, topics }));
+    if (waiting === 0n) return;
+    if (patience.exhausted(waiting)) {
+      const what = `the stream of '${pipeline.name}' is paused or not running: ${waiting} messages wait in Kafka`;
+      throw new TidegateError('NOT_STARTED', what, {
+        remedy: `Run 'npx tidegate resume ${pipeline.name}', or 'npx tidegate status ${pipeline.name}' to see why it stands.`,
+      });
+    }
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+/** Messages below the ends that are not committed. */
+function waitingMessages(ends: Offsets, committed: Offsets): bigint {
+  let waiting = 0n;
+  for (const [partition, end] of ends) {
+    const reached = committed.get(partition) ?? 0n;
+    if (reached < end) waiting += end - reached;
+  }
+  return waiting;
+}
+
+/** Tells when a position has stood still for too long. */
+class Progress {
+  readonly #patienceMs: number;
+  #position: bigint | null = null;
+  #movedAt = performance.now();
+
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+  }
+
+  exhausted(position: bigint): boolean {
+    if (position !== this.#position) {
+      this.#position = position;
+      this.#movedAt = performance.now();
+    }
+    return performance.now() - this.#movedAt > this.#patienceMs;
+  }
+}
