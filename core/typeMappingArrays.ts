@@ -28,14 +28,15 @@ export function arrayConversion({ parse, differs, neutral }: Conversion, element
     copy: element.copy ?? ((column) => `array_to_json(${column}::text[])`),
     canonical: {
       postgres: (column) =>
-        `(SELECT coalesce(string_agg(coalesce(octet_length(x) || ':' || x, '~'), '' ORDER BY o), '') FROM (SELECT ` +
+        `(SELECT '[' || coalesce(string_agg(coalesce(octet_length(x) || ':' || x, '~'), '' ORDER BY o), '') FROM (SELECT ` +
         `CASE WHEN e IS NOT NULL THEN ${element.canonical.postgres('e')} END AS x, o FROM unnest(${column}) WITH ORDINALITY AS u(e, o)) AS s)`,
       clickhouse: (column) => {
         const text = element.canonical.clickhouse(elementText);
         const sized = `if(isNull(x), '~', concat(toString(length(${text})), ':', ${text}))`;
-        return `arrayStringConcat(arrayMap(x -> ${sized}, ${elements(column)}))`;
+        return `concat('[', arrayStringConcat(arrayMap(x -> ${sized}, ${elements(column)})))`;
       },
-      open: true,
+      // Each element says its length, so the text's end cannot be mistaken.
+      open: false,
     },
     unavailable: element.unavailable,
   });

@@ -47,13 +47,13 @@ function bytesOfText(postgres: string, names: readonly string[], kind?: string):
 /** Pairs of a key and a text or NULL, in the keys' order, each with its length. */
 const HSTORE_CANONICAL = {
   postgres: (column: string) =>
-    `(SELECT coalesce(string_agg(octet_length(key) || ':' || key || coalesce(octet_length(value) || ':' || value, '~'), ''` +
+    `(SELECT '{' || coalesce(string_agg(octet_length(key) || ':' || key || coalesce(octet_length(value) || ':' || value, '~'), ''` +
     ` ORDER BY key COLLATE "C"), '') FROM json_each_text(${column}::json))`,
   clickhouse: (column: string) =>
-    "arrayStringConcat(arrayMap(pair -> concat(toString(length(pair.1)), ':', pair.1, " +
+    "concat('{', arrayStringConcat(arrayMap(pair -> concat(toString(length(pair.1)), ':', pair.1, " +
     "if(isNull(pair.2), '~', concat(toString(length(assumeNotNull(pair.2))), ':', assumeNotNull(pair.2)))), " +
-    `arraySort(pair -> pair.1, JSONExtractKeysAndValues(${column}, 'Nullable(String)'))))`,
-  open: true,
+    `arraySort(pair -> pair.1, JSONExtractKeysAndValues(${column}, 'Nullable(String)')))))`,
+  open: false,
 };
 
 /** Texts, documents, network addresses, ranges, UUIDs and bytes. */
