@@ -1,4 +1,4 @@
-import { Client, Connection, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { Client, Connection, ServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import type { SupervisorPhase, SupervisorStatus } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
 import { TASK_QUEUES, workflowIds } from '../core/names.ts';
@@ -23,7 +23,8 @@ interface StartOptions {
 }
 
 const CONNECT_MS = 5000;
-const QUERY_MS = 5000;
+/** A worker answers within milliseconds; without one, Temporal would let a query wait for long. */
+const QUERY_MS = 3000;
 
 /** A client of Temporal that knows Tidegate's workflows by their ids. Starting is idempotent: what runs is joined. */
 export class Temporal {
@@ -104,7 +105,7 @@ export class Temporal {
       const status = await this.#connection.withDeadline(Date.now() + QUERY_MS, query);
       return { status, work, answered: true };
     } catch (error) {
-      if (!isGrpcServiceError(error)) throw error;
+      if (!(error instanceof ServiceError)) throw error;
       return { status: statusWithoutWorker(pipeline, work), work, answered: false };
     }
   }

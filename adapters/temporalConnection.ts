@@ -30,7 +30,10 @@ export function connectionOptions({ address, apiKey }: TemporalSettings): {
 }
 
 export function temporalUnreachable({ address }: TemporalSettings, cause: unknown): TidegateError {
-  return new TidegateError('SERVICE_UNREACHABLE', `Temporal does not answer at ${address} (${messageOf(cause)})`, {
+  const said = messageOf(cause);
+  // The worker's native library prints its whole chain of errors; the operating system's own words are in it.
+  const why = /message: "([^"]+)"/.exec(said)?.[1] ?? said;
+  return new TidegateError('SERVICE_UNREACHABLE', `Temporal does not answer at ${address} (${why})`, {
     remedy: "Start the local stack with 'npm start', or correct TEMPORAL_ADDRESS.",
     cause,
   });

@@ -23,16 +23,17 @@ export function tableLines(columns: readonly Column[], rows: readonly (readonly 
   );
 }
 
-/** Breaks a text at spaces into lines of at most WIDTH columns, each after the first indented by `indent`. */
+/** Breaks a text at spaces into lines of at most WIDTH columns; each after the first is indented by `indent`. */
 export function wrap(text: string, indent: string): string[] {
+  const [first = '', ...words] = text.trimStart().split(' ');
   const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > WIDTH) {
+  let line = ' '.repeat(text.length - text.trimStart().length) + first;
+  for (const word of words) {
+    if (line.length + 1 + word.length > WIDTH) {
       lines.push(line);
-      line = `${indent}${word}`;
+      line = indent + word;
     } else {
-      line = line === '' ? word : `${line} ${word}`;
+      line += ` ${word}`;
     }
   }
   return [...lines, line];

@@ -30,14 +30,14 @@ export interface RunWorkersOptions {
 }
 
 /** How long Temporal may take to appear; it is often started side by side. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 30_000;
 
 /** A flush takes far less; after this a stopping worker leaves its activities behind. */
 const FORCE_AFTER = '15 seconds';
 
 /**
  * Runs a worker for each task queue in this process until the signal is aborted and they have stopped.
- * @throws TidegateError SERVICE_UNREACHABLE when Temporal does not answer within a minute.
+ * @throws TidegateError SERVICE_UNREACHABLE when Temporal does not answer within half a minute.
  */
 export async function runWorkers(options: RunWorkersOptions): Promise<void> {
   const { environment, definitions, signal, queues = ['stream', 'batch'], log = console.log } = options;

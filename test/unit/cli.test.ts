@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { formatBytes, formatDuration, tableLines, WIDTH, wrap } from '../../scripts/output.ts';
 
 const command = fileURLToPath(new URL('../../scripts/tidegate.ts', import.meta.url));
 
@@ -70,4 +71,27 @@ describe('tidegate', { concurrency: 2 }, () => {
       assert.match(out, /^Usage: tidegate /);
     });
   }
+});
+
+test('long lines are broken at spaces within 100 columns and keep their indentation', () => {
+  const lines = wrap(`  note: ${'word '.repeat(50).trim()}`, '    ');
+  assert.ok(lines.length > 1 && lines.every((line) => line.length <= WIDTH));
+  assert.ok(lines[0]!.startsWith('  note: word'));
+  assert.ok(lines.slice(1).every((line) => line.startsWith('    word')));
+});
+
+test('a table’s columns line up, numbers to the right', () => {
+  const lines = tableLines(
+    [{ title: 'имя' }, { title: 'rows', align: 'right' }],
+    [
+      ['stock', '1,234'],
+      ['a', '5'],
+    ],
+  );
+  assert.deepEqual(lines, ['имя     rows', 'stock  1,234', 'a          5']);
+});
+
+test('quantities are written for people', () => {
+  assert.deepEqual([950, 3_100_000].map(formatBytes), ['950 B', '3.1 MB']);
+  assert.deepEqual([45, 3200, 720_000, 18_000_000].map(formatDuration), ['45 ms', '3.2 s', '12 min', '5 h']);
 });
