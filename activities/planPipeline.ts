@@ -1,4 +1,4 @@
-import { createTopics, openKafka } from '../adapters/kafka.ts';
+import { createTopics, listTopics, openKafka } from '../adapters/kafka.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { topicOf, workflowIds } from '../core/names.ts';
@@ -55,23 +55,12 @@ export async function applyPlan(
 
 async function planTopics(deps: ActivityDeps, pipeline: Pipeline): Promise<PlannedStep[]> {
   const kafka = openKafka(deps.environment);
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
-    const existing = await admin.listTopics();
-    return streamTables(pipeline).map((table): PlannedStep => {
-      const topic = topicOf(pipeline, table);
-      if (existing.includes(topic))
-        return { system: 'kafka', object: `topic ${topic}`, action: 'none', detail: 'exists' };
-      return {
-        system: 'kafka',
-        object: `topic ${topic}`,
-        action: 'create',
-        detail: '1 partition, kept until read',
-        apply: () => createTopics(kafka, [topic]),
-      };
-    });
-  } finally {
-    await admin.disconnect();
-  }
+  const existing = await listTopics(kafka);
+  return streamTables(pipeline).map((table): PlannedStep => {
+    const topic = topicOf(pipeline, table);
+    const object = `topic ${topic}`;
+    if (existing.includes(topic)) return { system: 'kafka', object, action: 'none', detail: 'exists' };
+    const apply = () => createTopics(kafka, [topic]);
+    return { system: 'kafka', object, action: 'create', detail: '1 partition', apply };
+  });
 }

@@ -52,6 +52,11 @@ function hushNegativeTimeouts(): void {
  * brokers do not answer and ACCESS_DENIED when they refuse the user.
  */
 
+/** Names of all topics. */
+export async function listTopics(kafka: Kafka): Promise<string[]> {
+  return await withAdmin(kafka, (admin) => admin.listTopics());
+}
+
 /** Creates the topics that do not exist (1 partition, 1 replica by default); those that exist stay as they are. */
 export async function createTopics(
   kafka: Kafka,

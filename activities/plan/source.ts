@@ -23,8 +23,10 @@ export async function planSource(deps: ActivityDeps, pipeline: Pipeline): Promis
     for (const table of pipeline.tables) {
       try {
         const source = await readSourceTable(client, table);
-        steps.push(await planTable(client, table, source));
-        tables.push({ table, source });
+        const step = await planTable(client, table, source);
+        steps.push(step);
+        // What is blocked has no target yet; what has none cannot be planned.
+        if (step.action !== 'blocked') tables.push({ table, source });
       } catch (error) {
         if (!(error instanceof TidegateError) || error.code !== 'SOURCE_NOT_READY') throw error;
         steps.push(blocked(`table ${table.label}`, messageOf(error)));

@@ -34,7 +34,11 @@ export class Home {
   }
 
   /** Starts a command line and returns once its output holds `text`. */
-  async startUntil(line: string, text: string, deadlineMs = 300_000): Promise<{ child: ChildProcess; output: () => string }> {
+  async startUntil(
+    line: string,
+    text: string,
+    deadlineMs = 300_000,
+  ): Promise<{ child: ChildProcess; output: () => string }> {
     const child = this.#spawn(line, {});
     let seen = '';
     const collect = (chunk: Buffer) => {
@@ -62,11 +66,16 @@ export class Home {
   }
 
   #spawn(line: string, settings: Record<string, string>): ChildProcess {
-    const env = { ...process.env, TIDEGATE_HOME: this.path, NO_COLOR: '1', ...settings };
+    const env = { ...process.env, TIDEGATE_HOME: this.path, NO_COLOR: '1', npm_config_loglevel: 'error', ...settings };
     // A process group of its own, so that a signal reaches npm, its shell and the script as Ctrl-C would.
     const child = spawn(line, { shell: true, stdio: ['ignore', 'pipe', 'pipe'], env, detached: true });
     this.#children.push(child);
     return child;
+  }
+
+  /** The commands that have not ended. */
+  running(): ChildProcess[] {
+    return this.#children.filter((each) => each.exitCode === null && each.signalCode === null);
   }
 
   /** Sends a signal to a command and everything it started in its group. */
@@ -75,7 +84,7 @@ export class Home {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children.filter((each) => each.exitCode === null && each.signalCode === null)) {
+    for (const child of this.running()) {
       const ended = once(child, 'close');
       Home.signal(child, 'SIGINT');
       await ended;
@@ -85,7 +94,11 @@ export class Home {
 }
 
 /** Calls `check` until it returns something other than undefined, or throws after the deadline with the last error. */
-export async function eventually<T>(what: string, check: () => Promise<T | undefined>, deadlineMs = 60_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  check: () => Promise<T | undefined>,
+  deadlineMs = 60_000,
+): Promise<T> {
   const deadline = Date.now() + deadlineMs;
   let last: unknown;
   while (Date.now() < deadline) {

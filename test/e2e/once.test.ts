@@ -14,7 +14,10 @@ test('npm start -- --once fills, loads, streams, verifies, and ends with one lin
       report.pipelines.map((pipeline: { pipeline: string }) => pipeline.pipeline),
       ['wms'],
     );
-    const tables = report.pipelines[0].tables.map((table: { table: string; equal: boolean }) => [table.table, table.equal]);
+    const tables = report.pipelines[0].tables.map((table: { table: string; equal: boolean }) => [
+      table.table,
+      table.equal,
+    ]);
     assert.deepEqual(tables.sort(), [
       ['products', true],
       ['regions', true],
