@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import pg from 'pg';
+import { copyReference } from '../../activities/copyReference.ts';
+import { copySnapshot } from '../../activities/copySnapshot.ts';
+import { runStream } from '../../activities/runStream.ts';
+import { verifyTables } from '../../activities/verifyTables.ts';
+import { watchConnector } from '../../activities/watchConnector.ts';
+import { Connect } from '../../adapters/connect.ts';
+import { deleteTopics, openKafka } from '../../adapters/kafka.ts';
+import type { ConnectorHealth, StreamProgress, VerifyReport } from '../../core/activityTypes.ts';
+import { TidegateError } from '../../core/errors.ts';
+import { parseLsn } from '../../core/lsn.ts';
+import { until } from '../workflow/until.ts';
+import {
+  createSourceDatabase,
+  depsFor,
+  type RunningActivity,
+  type SourceDatabase,
+  startActivity,
+  uniqueName,
+} from './streamSupport.ts';
+
+const name = uniqueName('verifylab');
+const variable = `${name.toUpperCase()}_URL`;
+const slot = `tidegate_${name}`;
+const input = { name, source: variable, tables: { things: {}, labels: { load: 'reference' as const } } };
+/** Long enough for a connector's heartbeat, short enough to wait for. */
+const PATIENCE_MS = 6000;
+let source: SourceDatabase;
+let deps: ReturnType<typeof depsFor>;
+let stream: RunningActivity<StreamProgress, StreamProgress>;
+let watch: RunningActivity<ConnectorHealth | null, ConnectorHealth>;
+
+const startStream = () => startActivity<StreamProgress, StreamProgress>(() => runStream(deps).runStream(name));
+const startWatch = () =>
+  startActivity<ConnectorHealth | null, ConnectorHealth>(() => watchConnector(deps).watchConnector(name));
+const running = () => startActivity<VerifyReport, unknown>(() => verifyTables(deps, PATIENCE_MS).verifyTables(name));
+const verify = () => running().result;
+const loadLabels = () => startActivity(() => copyReference(deps).copyReference(name, 'labels')).result;
+const fails = (code: string) => (error: unknown) => error instanceof TidegateError && error.code === code;
+const differencesOf = (report: VerifyReport, table: string) =>
+  report.tables.find((each) => each.table === table)?.differences;
+/** Writes into the target behind the stream's back. */
+const tamper = (id: number, { value, deleted }: { value: string; deleted: 0 | 1 }) =>
+  deps.clickhouse.command(
+    `INSERT INTO ${name}.things (id, name, amount, _version, _deleted) VALUES (${id}, '${value}', 1, toUInt128('${2n ** 127n}'), ${deleted})`,
+  );
+
+before(async () => {
+  source = await createSourceDatabase(name, 'secret');
+  deps = depsFor(input, { [variable]: source.captureUrl.href });
+  await source.owner.query('CREATE TABLE things (id int PRIMARY KEY, name text, amount numeric(10,2))');
+  await source.owner.query('CREATE TABLE labels (code text, region int, label text, PRIMARY KEY (region, code))');
+  await source.owner.query("INSERT INTO things SELECT i, 'thing ' || i, i FROM generate_series(1, 20000) i");
+  await source.owner.query(
+    `INSERT INTO labels SELECT 'ü"' || i, i % 4, NULLIF('l' || i, 'l3') FROM generate_series(1, 50) i`,
+  );
+  await source.owner.query(`CREATE PUBLICATION ${slot} FOR TABLE things`);
+  await startActivity(() => copySnapshot(deps).copySnapshot(name)).result;
+  await loadLabels();
+  watch = startWatch();
+  stream = startStream();
+});
+
+after(async () => {
+  watch?.cancel();
+  stream?.cancel();
+  await Promise.allSettled([watch?.result, stream?.result]);
+  await Connect.from(deps.environment).delete(name);
+  await deleteTopics(openKafka(deps.environment), [`${name}.public.things`, `__debezium-heartbeat.${name}`]);
+  await deps.clickhouse.command(`DROP DATABASE IF EXISTS ${name}`);
+  await deps.clickhouse.close();
+  await source?.drop();
+});
+
+test('a pipeline in step is equal at an LSN that the source had reached', async () => {
+  await source.owner.query("UPDATE things SET name = 'changed' WHERE id % 100 = 0; DELETE FROM things WHERE id = 7");
+  const { rows } = await source.owner.query('SELECT pg_current_wal_lsn()::text AS lsn');
+  const report = await verify();
+  assert.equal(report.ok, true, JSON.stringify(report));
+  assert.ok(parseLsn(report.lsn) >= parseLsn(rows[0].lsn));
+  assert.deepEqual(
+    report.tables.map(({ table, load, sourceRows, targetRows }) => [table, load, sourceRows, targetRows]),
+    [
+      ['things', 'stream', 19_999, 19_999],
+      ['labels', 'reference', 50, 50],
+    ],
+  );
+});
+
+test('rows that are written all the while are no differences', async () => {
+  const writer = new pg.Client(source.url.href);
+  await writer.connect();
+  let writing = true;
+  const traffic = (async () => {
+    for (let id = 30_000; writing; id++) {
+      await writer.query("INSERT INTO things VALUES ($1, 'live', 1)", [id]);
+      await writer.query("UPDATE things SET name = name || '.' WHERE id = $1", [1 + (id % 50)]);
+      await writer.query('DELETE FROM things WHERE id = $1', [id - 3]);
+    }
+  })();
+  try {
+    const report = await verify();
+    assert.equal(report.ok, true, JSON.stringify(report));
+    await tamper(15_000, { value: 'wrong', deleted: 0 });
+    assert.deepEqual(differencesOf(await verify(), 'things'), [{ key: '["15000"]', kind: 'different' }]);
+  } finally {
+    writing = false;
+    await traffic;
+    await writer.end();
+  }
+});
+
+test('a changed value, a missing row and an extra row are found with their keys', async () => {
+  await tamper(15_000, { value: 'wrong', deleted: 0 });
+  await tamper(15_001, { value: '', deleted: 1 });
+  await tamper(99_999, { value: 'extra', deleted: 0 });
+  await source.owner.query("UPDATE labels SET label = 'new' WHERE region = 3 AND code LIKE '%\"7'");
+  const report = await verify();
+  assert.equal(report.ok, false);
+  const byKey = (differences: VerifyReport['tables'][number]['differences'] = []) =>
+    differences.toSorted((a, b) => a.key.localeCompare(b.key));
+  assert.deepEqual(byKey(differencesOf(report, 'things')), [
+    { key: '["15000"]', kind: 'different' },
+    { key: '["15001"]', kind: 'missing' },
+    { key: '["99999"]', kind: 'extra' },
+  ]);
+  assert.deepEqual(differencesOf(report, 'labels'), [{ key: '["3","ü\\"7"]', kind: 'different' }]);
+  await loadLabels();
+  assert.deepEqual(differencesOf(await verify(), 'labels'), []);
+});
+
+test('of many differences twenty are listed, also when the planner knows nothing of the table', async () => {
+  await deps.clickhouse.command(`TRUNCATE TABLE ${name}.labels`);
+  await source.owner.query("INSERT INTO labels SELECT 'more' || i, 9, NULL FROM generate_series(1, 10000) i");
+  const report = await verify();
+  const labels = report.tables.find(({ table }) => table === 'labels');
+  assert.equal(labels?.equal, false);
+  assert.deepEqual([labels?.sourceRows, labels?.targetRows, labels?.differences.length], [10_050, 0, 20]);
+});
+
+test('a column that the target lacks is drift, and a missing target is said', async () => {
+  await source.owner.query('ALTER TABLE labels ADD COLUMN note text');
+  await assert.rejects(verify(), fails('SCHEMA_DRIFT'));
+  await deps.clickhouse.command(`DROP TABLE ${name}.labels`);
+  await assert.rejects(verify(), fails('NOT_STARTED'));
+  await loadLabels();
+});
+
+test('a paused stream is told, and a stopped connector, and a lost slot', async () => {
+  stream.cancel();
+  await stream.result;
+  await source.owner.query("UPDATE things SET name = 'unseen' WHERE id = 1");
+  await assert.rejects(verify(), (error) => fails('NOT_STARTED')(error) && /paused or not running/.test(String(error)));
+  const waiting = running();
+  await until(
+    async () =>
+      (
+        await source.owner.query('SELECT 1 FROM pg_stat_activity WHERE application_name = $1', [
+          `tidegate verify ${name}`,
+        ])
+      ).rowCount,
+    (count) => count === 1,
+  );
+  waiting.cancel();
+  await assert.rejects(waiting.result, { name: 'CancelledFailure' });
+
+  watch.cancel();
+  await watch.result;
+  await Connect.from(deps.environment).stop(name);
+  await assert.rejects(verify(), fails('CONNECTOR_FAILED'));
+  await source.owner.query('SELECT pg_drop_replication_slot($1)', [slot]);
+  await assert.rejects(verify(), fails('SLOT_LOST'));
+});
