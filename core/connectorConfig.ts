@@ -84,7 +84,13 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
   };
 }
 
-/** Debezium takes a list of regular expressions, separated by commas, that must match `schema.table` whole. */
+/**
+ * Debezium takes a list of regular expressions, separated by commas, that must match `schema.table` whole. It strips blanks
+ * around each, and a table whose name ends with one would be left out silently: so blanks are written by their code.
+ */
 function tablePattern({ schema, name }: { schema: string; name: string }): string {
-  return [schema, name].map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|,]/g, '\\$&')).join('\\.');
+  const codeOf = (blank: string) => `\\x{${blank.charCodeAt(0).toString(16)}}`;
+  return [schema, name]
+    .map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|,]/g, '\\$&').replaceAll(/\s/g, codeOf))
+    .join('\\.');
 }

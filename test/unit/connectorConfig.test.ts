@@ -33,6 +33,11 @@ test('only stream tables are captured, each by a pattern that matches nothing el
   assert.equal(list, 'public\\.orders,sales\\.odd\\.name\\,\\(\\$\\)');
 });
 
+test('blanks in a name are written by their code, since Debezium strips those at its ends', () => {
+  const pipeline = parsePipeline({ name: 'shop', source: 'SHOP_URL', tables: { '" a b "': {} } }, 'test');
+  assert.equal(connectorConfig(pipeline, source)['table.include.list'], 'public\\.\\x{20}a\\x{20}b\\x{20}');
+});
+
 test('an SSL mode of the URL is passed on', () => {
   const pipeline = parsePipeline({ name: 'shop', source: 'SHOP_URL', tables: { orders: {} } }, 'test');
   assert.equal(connectorConfig(pipeline, { ...source, sslMode: 'verify-full' })['database.sslmode'], 'verify-full');
