@@ -19,7 +19,7 @@ import {
   parsePipeline,
   streamTables,
 } from '../../core/definition.ts';
-import { chIdentifier, parseTableName } from '../../core/identifiers.ts';
+import { chIdentifier } from '../../core/identifiers.ts';
 import { topicOf } from '../../core/names.ts';
 import { differences } from './compare.ts';
 import { type ClickHouseProxy, startProxy } from './proxy.ts';
@@ -215,15 +215,20 @@ export class Scenario implements AsyncDisposable {
     await until(behind, (left) => left.length === 0, { what: 'the topics are committed up to their ends', ...options });
   }
 
-  /** Fails when the source differs from the current views, after everything has landed. */
-  async assertEqual(...tables: string[]): Promise<void> {
+  /** Fails when the source differs from the current views, after everything has landed. Default: all tables. */
+  async assertEqual(...labels: string[]): Promise<void> {
     await this.waitUntilCaughtUp();
-    const wanted = tables.map((table) => parseTableName(table));
-    const compared = streamTables(this.pipeline).filter(
-      ({ schema, name }) => tables.length === 0 || wanted.some((each) => each?.schema === schema && each.name === name),
-    );
-    assert.ok(compared.length >= tables.length, `not all in the pipeline: ${tables}`);
-    for (const table of compared) assert.deepEqual(await this.differences(table), [], table.label);
+    const tables = streamTables(this.pipeline);
+    for (const { label, name } of tables) {
+      if (labels.length === 0 || labels.includes(label)) await this.assertEqualNow(name);
+    }
+  }
+
+  /** Fails when the source differs from the current view at this moment. @param name the table's bare name. */
+  async assertEqualNow(name: string): Promise<void> {
+    const table = streamTables(this.pipeline).find((each) => each.name === name);
+    assert.ok(table, `${name} is not in the pipeline`);
+    assert.deepEqual(await this.differences(table), [], table.label);
   }
 
   /** What differs now in a table, one line each. */
