@@ -97,7 +97,8 @@ export class Supervisor {
   streamEnded(now: number): void {
     if (this.phase !== 'streaming') return;
     if (this.#state.paused) this.#enterPaused(now);
-    else this.#backOff(now, 'The worker that ran the stream was stopped');
+    // Another worker takes over; that is no failure, so the delays do not grow.
+    else this.#waitFor(now, { delay: backoffMs(1), why: 'The worker that ran the stream was stopped' });
   }
 
   /** Preparing, the snapshot or the stream failed. */
@@ -121,7 +122,7 @@ export class Supervisor {
 
   /** The watch ended by itself, because its worker stops. */
   watchEnded(now: number): void {
-    this.#delayWatch(now);
+    this.#state.watch.retryAt = iso(now + backoffMs(1));
   }
 
   watchFailed(failure: Failure, now: number): void {
@@ -190,7 +191,10 @@ export class Supervisor {
 
   #backOff(now: number, why: string): void {
     this.#countAttempt(now);
-    const delay = backoffMs(this.#state.attempts);
+    this.#waitFor(now, { delay: backoffMs(this.#state.attempts), why });
+  }
+
+  #waitFor(now: number, { delay, why }: { delay: number; why: string }): void {
     this.#enter('backing off', now, `${sentence(why)} The next attempt is made in ${delay / 1000} s.`);
     this.#state.retryAt = iso(now + delay);
   }

@@ -77,6 +77,8 @@ function optionsOf(queue: Queue, definitions: Definitions): Partial<WorkerOption
     maxConcurrentActivityTaskExecutions: queue === 'stream' ? 3 * definitions.names.length + 10 : 4,
     // A heartbeat's answer brings the cancellation of a pause; by default it is held back for 80 % of the timeout.
     maxHeartbeatThrottleInterval: '1 second',
+    // How long a workflow waits for the worker that knows it, when that has been killed; histories are short to replay.
+    stickyQueueScheduleToStartTimeout: '2 seconds',
     // Activities are cancelled at once when the worker stops: only that makes a stream land what it holds.
     shutdownGraceTime: 0,
     shutdownForceTime: FORCE_AFTER,

@@ -96,14 +96,15 @@ describe('back-off', () => {
     assert.equal(supervisor.status.attempts, 1);
   });
 
-  test('also follows a stream that ended because its worker stopped', () => {
+  test('does not grow when a worker stops: that is no failure', () => {
     const shutdown: Failure = { code: 'WORKER_SHUTDOWN', message: 'stopped by its worker', retryable: true };
     const supervisor = streaming();
     supervisor.failed(shutdown, T0);
     supervisor.watchFailed(shutdown, T0);
-    assert.equal(supervisor.phase, 'backing off');
+    assert.deepEqual(supervisor.step, { do: 'wait', until: T0 + SECOND });
     assert.deepEqual(supervisor.watchStep, { do: 'wait', until: T0 + SECOND });
     assert.equal(supervisor.status.lastError, null);
+    assert.equal(supervisor.status.attempts, 0);
   });
 
   test('ends at once when an operator resumes', () => {
@@ -249,7 +250,7 @@ describe('the watch over the connector', () => {
     supervisor.watchFailed(unreachable, T0);
     assert.deepEqual(supervisor.watchStep, { do: 'wait', until: T0 + 2 * SECOND });
     supervisor.watchStarted(T0);
-    supervisor.watchEnded(T0 + MINUTE);
+    supervisor.watchFailed(unreachable, T0 + MINUTE);
     assert.deepEqual(supervisor.watchStep, { do: 'wait', until: T0 + MINUTE + SECOND });
   });
 });
