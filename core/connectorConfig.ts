@@ -1,4 +1,5 @@
 import { type Pipeline, streamTables } from './definition.ts';
+import { debeziumName } from './names.ts';
 
 /** How Debezium reaches the source: the capture role, with the password by reference only. */
 export interface ConnectorSource {
@@ -85,12 +86,16 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
 }
 
 /**
- * Debezium takes a list of regular expressions, separated by commas, that must match `schema.table` whole. It strips blanks
- * around each, and a table whose name ends with one would be left out silently: so blanks are written by their code.
+ * Debezium takes a list of regular expressions, separated by commas, that must match `schema.table` whole, as Debezium
+ * reads it; what matches none is left out silently. It strips blanks around each, so blanks are written by their code.
  */
 function tablePattern({ schema, name }: { schema: string; name: string }): string {
   const codeOf = (blank: string) => `\\x{${blank.charCodeAt(0).toString(16)}}`;
   return [schema, name]
-    .map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|,]/g, '\\$&').replaceAll(/\s/g, codeOf))
+    .map((part) =>
+      debeziumName(part)
+        .replaceAll(/[\\^$.*+?()[\]{}|,]/g, '\\$&')
+        .replaceAll(/\s/g, codeOf),
+    )
     .join('\\.');
 }

@@ -1,4 +1,5 @@
 import { chIdentifier, chLiteral } from './identifiers.ts';
+import { debeziumName } from './names.ts';
 import { DELETED_COLUMN, type MappedColumn, unavailableText, VERSION_COLUMN } from './typeMapping.ts';
 
 /**
@@ -19,14 +20,6 @@ const valueName = (index: number) => `_tidegate_v${index + 1}`;
 export function landingTuple(columns: readonly MappedColumn[]): string {
   const elements = columns.map(({ column }) => `${chIdentifier(debeziumName(column.name))} Nullable(String)`);
   return `Tuple(${elements.join(', ')})`;
-}
-
-/**
- * Debezium reads a column's name byte by byte and takes each for a character, so that a byte of 0x80 and above becomes
- * one of U+FF80 to U+FFFF.
- */
-export function debeziumName(name: string): string {
-  return [...new TextEncoder().encode(name)].map((b) => String.fromCharCode(b < 0x80 ? b : 0xff00 | b)).join('');
 }
 
 /**

@@ -2,9 +2,18 @@ import type { Pipeline, PipelineTable } from './definition.ts';
 
 /** Every derived name in one place: topics, ClickHouse objects, workflow and schedule ids. */
 
+/**
+ * Debezium reads the name of a table or a column byte by byte and takes each for a character, so that a byte of 0x80 and above becomes
+ * one of U+FF80 to U+FFFF.
+ */
+export function debeziumName(name: string): string {
+  return [...new TextEncoder().encode(name)].map((b) => String.fromCharCode(b < 0x80 ? b : 0xff00 | b)).join('');
+}
+
 /** Debezium replaces each character of a topic's parts that is not a letter, digit, dot, dash or underscore. */
 export function topicOf(pipeline: Pipeline, table: Pick<PipelineTable, 'schema' | 'name'>): string {
-  return `${pipeline.stream.topicPrefix}.${table.schema}.${table.name}`.replaceAll(/[^A-Za-z0-9._-]/g, '_');
+  const { schema, name } = table;
+  return debeziumName(`${pipeline.stream.topicPrefix}.${schema}.${name}`).replaceAll(/[^A-Za-z0-9._-]/g, '_');
 }
 
 /** The Null-engine table that the stream activity inserts into. */

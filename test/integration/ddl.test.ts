@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { stagingDdl, streamDdl } from '../../core/ddl.ts';
-import { debeziumName } from '../../core/ddlLanding.ts';
 import { TidegateError } from '../../core/errors.ts';
 import { versionOf } from '../../core/lsn.ts';
+import { debeziumName } from '../../core/names.ts';
 import { envelope, TwoDatabases } from './typesSupport.ts';
 
 suite('what streams into a target', () => {

@@ -4,6 +4,7 @@ import { escapeProperty } from '../../activities/secrets.ts';
 import { RestartPolicy } from '../../activities/watchConnectorRestarts.ts';
 import { connectorConfig } from '../../core/connectorConfig.ts';
 import { parsePipeline } from '../../core/definition.ts';
+import { topicOf } from '../../core/names.ts';
 
 const source = {
   host: 'db.example',
@@ -36,6 +37,12 @@ test('only stream tables are captured, each by a pattern that matches nothing el
 test('blanks in a name are written by their code, since Debezium strips those at its ends', () => {
   const pipeline = parsePipeline({ name: 'shop', source: 'SHOP_URL', tables: { '" a b "': {} } }, 'test');
   assert.equal(connectorConfig(pipeline, source)['table.include.list'], 'public\\.\\x{20}a\\x{20}b\\x{20}');
+});
+
+test('a table whose name is not in ASCII is captured, and its topic known, by what Debezium makes of the name', () => {
+  const pipeline = parsePipeline({ name: 'shop', source: 'SHOP_URL', tables: { ёж: {} } }, 'test');
+  assert.equal(connectorConfig(pipeline, source)['table.include.list'], 'public\\.\uffd1\uff91\uffd0\uffb6');
+  assert.equal(topicOf(pipeline, pipeline.tables[0]!), 'shop.public.____');
 });
 
 test('an SSL mode of the URL is passed on', () => {

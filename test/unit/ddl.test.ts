@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { copyPath, copySelect, referenceDdl, stagingDdl, streamDdl } from '../../core/ddl.ts';
-import { debeziumName } from '../../core/ddlLanding.ts';
+import { debeziumName } from '../../core/names.ts';
 import { sourceColumn, sourceTable, targetShape } from './typesSource.ts';
 
 const source = sourceTable([sourceColumn('v', 'text', 'text'), sourceColumn('tags', 'text[]', '_text')]);
