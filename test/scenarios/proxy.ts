@@ -12,6 +12,8 @@ export type Verdict =
   | { do: 'swallow'; then: () => void }
   /** It is passed on and done, but the answer never comes; `then` runs when ClickHouse has answered. */
   | { do: 'lose answer'; then: () => void }
+  /** Likewise, and the connection is cut. */
+  | { do: 'lose answer and cut' }
   /** The connection is cut before anything is passed on. */
   | { do: 'cut' };
 
@@ -83,6 +85,11 @@ async function answer({ request, response, target, verdict, onLanded }: Exchange
     if (verdict.do === 'lose answer') {
       answered.resume();
       answered.on('end', verdict.then);
+      return;
+    }
+    if (verdict.do === 'lose answer and cut') {
+      answered.resume();
+      answered.on('end', () => request.socket.destroy());
       return;
     }
     response.writeHead(answered.statusCode ?? 500, answered.headers);
