@@ -20,6 +20,8 @@ const HEARTBEAT_INTERVAL_MS = 2000;
 /** Also how long stopping may have to wait for an answer of the broker. */
 const FETCH_WAIT_MS = 250;
 const BYTES_PER_PARTITION = 1024 * 1024;
+/** With pauses that grow to five seconds: a broker may be away for about half a minute. */
+const PATIENT_RETRIES = 12;
 const DISCONNECT_PATIENCE_MS = 5000;
 
 export interface ReaderOptions {
@@ -55,7 +57,8 @@ export class TopicReader {
 
   constructor(options: ReaderOptions) {
     this.#options = options;
-    this.#kafka = openKafka(options.environment, { onError: (message) => this.#refuseReset(message) });
+    const onError = (message: string) => this.#refuseReset(message);
+    this.#kafka = openKafka(options.environment, { retries: PATIENT_RETRIES, onError });
     this.#consumer = this.#kafka.consumer({
       groupId: options.group,
       sessionTimeout: SESSION_TIMEOUT_MS,
@@ -65,7 +68,7 @@ export class TopicReader {
       maxBytesPerPartition: BYTES_PER_PARTITION,
       allowAutoTopicCreation: false,
       // kafkajs would begin again by itself, without this class knowing: whoever runs the stream decides that.
-      retry: { retries: 10, restartOnFailure: async () => false },
+      retry: { retries: PATIENT_RETRIES, restartOnFailure: async () => false },
     });
     this.#failure.promise.catch(() => undefined);
   }

@@ -14,11 +14,15 @@ export function partitionKey(topic: string, partition: number): string {
 /**
  * A kafkajs client of the brokers in KAFKA_BROKERS (`host:port`, separated by commas). It connects when first used.
  * kafkajs's own log is not printed: what goes wrong is thrown, and thrown errors are shown.
+ * @param options.retries how often a request is tried again: by default for about two seconds, as a person waits.
  * @param options.onError is given each message that kafkajs logs as an error, before kafkajs acts on it; what it throws
  * stops that action.
  * @throws TidegateError INVALID_SETTING when KAFKA_BROKERS is missing.
  */
-export function openKafka(environment: Environment, options: { onError?: (message: string) => void } = {}): Kafka {
+export function openKafka(
+  environment: Environment,
+  options: { retries?: number; onError?: (message: string) => void } = {},
+): Kafka {
   hushNegativeTimeouts();
   const { onError } = options;
   return new Kafka({
@@ -29,7 +33,7 @@ export function openKafka(environment: Environment, options: { onError?: (messag
       .map((broker) => broker.trim()),
     connectionTimeout: 3000,
     requestTimeout: 30_000,
-    retry: { initialRetryTime: 100, maxRetryTime: 5000, retries: 8 },
+    retry: { initialRetryTime: 100, maxRetryTime: 5000, retries: options.retries ?? 3 },
     logLevel: onError ? logLevel.ERROR : logLevel.NOTHING,
     ...(onError && { logCreator: () => (entry: LogEntry) => onError(entry.log.message) }),
   });
@@ -198,11 +202,30 @@ async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): P
   const admin = kafka.admin();
   try {
     await admin.connect();
-    return await work(admin);
+    return await whileUnsettled(() => work(admin));
   } catch (error) {
     throw kafkaError(error);
   } finally {
     await admin.disconnect();
+  }
+}
+
+const UNSETTLED_PATIENCE_MS = 10_000;
+
+/**
+ * Asks again while the brokers are still finding out who coordinates a group or leads a partition, as they do after a
+ * start: kafkajs does not, for some of its questions. Every question here may be asked twice.
+ */
+async function whileUnsettled<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + UNSETTLED_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const unsettled = error instanceof kafkajs.KafkaJSProtocolError && error.retriable;
+      if (!unsettled || Date.now() > deadline) throw error;
+      await sleep(200);
+    }
   }
 }
 

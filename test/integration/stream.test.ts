@@ -65,7 +65,7 @@ test('a crash between insert and commit repeats the batch, and nothing shows twi
 
 test('while ClickHouse is away the stream says so, and loses nothing', async () => {
   using gate = await createGate(loadEnvironment().url('CLICKHOUSE_URL'));
-  await using lab = await openLab({ settings: { CLICKHOUSE_URL: gate.url } });
+  await using lab = await openLab({ gate });
   await lab.createTarget();
   await lab.send(changes(500));
   await using stream = lab.start();
@@ -79,7 +79,7 @@ test('while ClickHouse is away the stream says so, and loses nothing', async () 
 
 test('stopping while ClickHouse is away ends soon and commits nothing', async () => {
   using gate = await createGate(loadEnvironment().url('CLICKHOUSE_URL'));
-  await using lab = await openLab({ settings: { CLICKHOUSE_URL: gate.url } });
+  await using lab = await openLab({ gate });
   await lab.send(changes(10));
   await using stream = lab.start();
   await until(stream.beat, (progress) => progress?.problem != null);
@@ -233,7 +233,7 @@ test('messages removed before they were read end the stream before it starts', a
 
 test('messages removed while the stream is behind end it, and its offset is never reset', async () => {
   using gate = await createGate(loadEnvironment().url('CLICKHOUSE_URL'));
-  await using lab = await openLab({ settings: { CLICKHOUSE_URL: gate.url } });
+  await using lab = await openLab({ gate });
   await lab.createTarget();
   const long = 'x'.repeat(1000);
   await lab.send(numbers(50_000).map((id) => messageOf({ id, name: long })));

@@ -58,12 +58,21 @@ export function messageOf({ id, name = `thing ${id}`, amount = '1', op = 'c', ls
   return `{"before":${before},"after":${after},"source":${source},"transaction":null,"op":"${op}","ts_ms":${Date.now()}}`;
 }
 
+export interface LabOptions {
+  partitions?: number;
+  /** Addresses of other services than the environment's. */
+  services?: Readonly<Record<string, string>>;
+  /** What the stream reaches ClickHouse through. */
+  gate?: { url: string };
+}
+
 /** A pipeline with a topic, a database and a consumer group of its own. */
-export async function openLab(options: { partitions?: number; settings?: Record<string, string> } = {}) {
+export async function openLab(options: LabOptions = {}) {
   const name = uniqueName('streamlab');
   const input = { name, source: 'UNUSED_URL', tables: { things: {} } };
-  const deps = depsFor(input, options.settings);
-  const direct = depsFor(input).clickhouse;
+  const { services = {}, gate } = options;
+  const deps = depsFor(input, gate ? { ...services, CLICKHOUSE_URL: gate.url } : services);
+  const direct = depsFor(input, services).clickhouse;
   const kafka = openKafka(deps.environment);
   const topic = `${name}.public.things`;
   const { consumerGroup } = deps.pipeline.stream;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { Kafka } from 'kafkajs';
+import kafkajs, { type Kafka } from 'kafkajs';
 import type pg from 'pg';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { ClickHouse } from '../../adapters/clickhouse.ts';
@@ -123,4 +123,12 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<string[]> 
   await done.promise;
   await consumer.disconnect();
   return values;
+}
+
+/** Sends values in order to one partition. */
+export async function sendTo(kafka: Kafka, topic: string, values: readonly string[], partition = 0): Promise<void> {
+  const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.LegacyPartitioner });
+  await producer.connect();
+  await producer.send({ topic, messages: values.map((value) => ({ value, partition })) });
+  await producer.disconnect();
 }
