@@ -39,6 +39,13 @@ function intervalText(column: string): string {
   return `format('P%sY%sM%sDT%sH%sM%sS', ${units.join(', ')}, trim_scale(${part('second')}))`;
 }
 
+/** Debezium computes seconds in floating point (-2.744 becomes -2.743999999), so they are rounded to microseconds again. */
+function wholeMicroseconds(text: string): string {
+  const seconds = `extract(${text}, 'M(-?[0-9.]+)S$')`;
+  const rounded = `toString(round(toDecimal64OrZero(${seconds}, 9), 6))`;
+  return `concat(substring(${text}, 1, length(${text}) - length(${seconds}) - 1), ${rounded}, 'S')`;
+}
+
 /** Dates, times and intervals. */
 export const TIME_RULES: readonly TypeRule[] = [
   {
@@ -93,8 +100,9 @@ export const TIME_RULES: readonly TypeRule[] = [
     convert: () =>
       textConversion({
         neutral: 'P0Y0M0DT0H0M0S',
+        parse: wholeMicroseconds,
         copy: (column) => `CASE WHEN ${column} IS NOT NULL THEN ${intervalText(column)} END`,
-        differs: (text) => `NOT match(${text}, '^P-?[0-9]+Y-?[0-9]+M-?[0-9]+DT-?[0-9]+H-?[0-9]+M-?[0-9.]+S$')`,
+        differs: (text) => `NOT match(${text}, '^P-?[0-9]+Y-?[0-9]+M-?[0-9]+DT-?[0-9]+H-?[0-9]+M-?[0-9]+([.][0-9]{1,9})?S$')`,
         canonical: { postgres: intervalText, clickhouse: (column) => column, open: true },
         unavailable: 'strict',
       }),

@@ -198,6 +198,8 @@ export const TYPE_CASES: readonly TypeCase[] = [
       [`'0'`, '"P0Y0M0DT0H0M0S"'],
       [`'1000000 hours'`, '"P0Y0M0DT1000000H0M0S"'],
       [`'-13 months'`, '"P-1Y-1M0DT0H0M0S"'],
+      [`'-602744 ms'`, '"P0Y0M0DT0H-10M-2.743999999S"'],
+      [`'-1.999999 s'`, '"P0Y0M0DT0H0M-1.999998999S"'],
       [`'1.000001 s'`, '"P0Y0M0DT0H0M1.000001S"'],
       [`'100 hours 1210 s'`, '"P0Y0M0DT100H20M10S"'],
     ],
