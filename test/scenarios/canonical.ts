@@ -85,7 +85,7 @@ function verboseInterval(text: string): string {
 
 /** `P1Y2M3DT-4H-5M-6.7S` likewise. */
 function isoInterval(text: string): string {
-  const match = /^P(-?\d+)Y(-?\d+)M(-?\d+)DT(-?\d+)H(-?\d+)M(-?)([\d.]+)S$/.exec(text);
+  const match = /^P(-?\d+)Y(-?\d+)M(-?\d+)DT(-?\d+)H(-?\d+)M(-?)(\d+(?:\.\d{1,6})?)S$/.exec(text);
   if (!match) return text;
   const [years, months, days, hours, minutes] = match.slice(1, 6).map(BigInt) as [
     bigint,

@@ -1,0 +1,139 @@
+import { pgLiteral } from '../../core/identifiers.ts';
+import type { Random } from './random.ts';
+
+/** A column of a soaked table, and how random values of it are written in SQL. */
+interface SoakColumn {
+  name: string;
+  type: string;
+  value: (random: Random) => string;
+}
+
+const ALPHABET = [...'abcXYZ 019_-\'"\\/{}[],:;\t\n\r%ёжΩ😀\u200b\u0001'];
+
+function text(random: Random, longest = 20): string {
+  const length = random.below(longest);
+  return pgLiteral(Array.from({ length }, () => random.of(ALPHABET)).join('')).trim();
+}
+
+function digits(random: Random, count: number): string {
+  return Array.from({ length: 1 + random.below(count) }, () => random.below(10)).join('');
+}
+
+const sign = (random: Random) => random.of(['', '-']);
+const json = (random: Random): string =>
+  pgLiteral(
+    JSON.stringify({ a: random.below(100), [`k${random.below(3)}`]: random.of([null, 'x"\\', [1, null], {}]) }),
+  ).trim();
+
+const COLUMNS: readonly SoakColumn[] = [
+  { name: 'flag', type: 'boolean', value: (random) => random.of(['true', 'false']) },
+  { name: 'small', type: 'smallint', value: (random) => String(random.below(65536) - 32768) },
+  { name: 'big', type: 'bigint', value: (random) => `${sign(random)}${digits(random, 18)}` },
+  {
+    name: 'price',
+    type: 'numeric(12,4)',
+    value: (random) => `${sign(random)}${digits(random, 8)}.${digits(random, 4)}`,
+  },
+  { name: 'exact', type: 'numeric', value: (random) => `${sign(random)}${digits(random, 40)}.${digits(random, 20)}` },
+  {
+    name: 'ratio',
+    type: 'double precision',
+    value: (random) => random.of([`'NaN'`, `'-0'`, String(random.next()), `1e${random.below(300)}`]),
+  },
+  { name: 'label', type: 'text', value: (random) => text(random) },
+  { name: 'code', type: 'char(4)', value: (random) => `'${digits(random, 4)}'` },
+  { name: 'day', type: 'date', value: (random) => `date '1950-01-01' + ${random.below(60_000)}` },
+  {
+    name: 'at',
+    type: 'timestamptz',
+    value: (random) => `to_timestamp(${random.below(4_000_000_000)}.${random.below(1_000_000)})`,
+  },
+  { name: 'doc', type: 'jsonb', value: json },
+  { name: 'tags', type: 'text[]', value: (random) => `ARRAY[${text(random)}, NULL, ${text(random)}]` },
+  { name: 'counts', type: 'int[]', value: (random) => `'{${random.below(9)},NULL,${random.below(9)}}'` },
+  { name: 'raw', type: 'bytea', value: (random) => `decode('${'0a225cff00'.slice(0, 2 * random.below(6))}', 'hex')` },
+  { name: 'uid', type: 'uuid', value: (random) => `md5('${random.below(1e9)}')::uuid` },
+  {
+    name: 'span',
+    type: 'interval',
+    value: (random) => `interval '${random.below(400)} days -${random.below(1e6)} ms'`,
+  },
+];
+
+/** Keys come from a small range, so that the same ones are changed, deleted and inserted again and again. */
+const KEYS = 400;
+
+/** One soaked table, and the SQL of random changes of it. */
+export class SoakTable {
+  readonly name: string;
+  readonly #columns: SoakColumn[];
+  #added = 0;
+
+  constructor(name: string, random: Random) {
+    this.name = name;
+    this.#columns = COLUMNS.filter(() => random.chance(0.6));
+    if (this.#columns.length === 0) this.#columns.push(COLUMNS[0]!);
+  }
+
+  /** @param identity DEFAULT or FULL. */
+  ddl(identity: string): string {
+    const columns = this.#columns.map(({ name, type }) => `${name} ${type}`).join(', ');
+    return `CREATE TABLE ${this.name} (id int, part text, ${columns}, PRIMARY KEY (id, part));
+      ALTER TABLE ${this.name} REPLICA IDENTITY ${identity};`;
+  }
+
+  /** One to a few changes as one statement; it never fails, whatever the table holds. */
+  change(random: Random): string {
+    const id = random.below(KEYS);
+    const part = random.of(["'a'", "'b'", "''"]);
+    const row = `id = ${id} AND part = ${part}`;
+    const free = `NOT EXISTS (SELECT FROM ${this.name} WHERE id = ${random.below(KEYS)} AND part = 'a')`;
+    const dice = random.next();
+    if (dice < 0.45) return this.#upsert(random, id, part);
+    if (dice < 0.75) return `UPDATE ${this.name} SET ${this.#assignments(random)} WHERE ${row}`;
+    if (dice < 0.87) return `DELETE FROM ${this.name} WHERE ${row}`;
+    if (dice < 0.93) return `DELETE FROM ${this.name} WHERE ${row}; ${this.#upsert(random, id, part)}`;
+    if (dice < 0.99) {
+      const moved = random.below(KEYS);
+      return `UPDATE ${this.name} SET id = ${moved} WHERE ${row} AND NOT EXISTS (SELECT FROM ${this.name} WHERE id = ${moved} AND part = ${part})`;
+    }
+    return `UPDATE ${this.name} SET ${this.#assignments(random)} WHERE id % 10 = ${id % 10} AND ${free}`;
+  }
+
+  /** A change of the table's shape. */
+  reshape(random: Random): string {
+    const alter = `ALTER TABLE ${this.name}`;
+    const name = `added_${++this.#added}`;
+    const dice = random.next();
+    if (dice < 0.4 || this.#columns.length < 3) {
+      this.#columns.push({ name, type: 'text', value: (each) => text(each) });
+      return `${alter} ADD COLUMN ${name} text${random.chance(0.5) ? " DEFAULT 'given'" : ''}`;
+    }
+    const column = random.of(this.#columns);
+    const index = this.#columns.indexOf(column);
+    if (dice < 0.7) {
+      this.#columns.splice(index, 1);
+      return `${alter} DROP COLUMN ${column.name}`;
+    }
+    this.#columns[index] = { ...column, name };
+    return `${alter} RENAME COLUMN ${column.name} TO ${name}`;
+  }
+
+  #upsert(random: Random, id: number, part: string): string {
+    const names = this.#columns.map(({ name }) => name);
+    const values = this.#columns.map((column) => this.#value(column, random));
+    const kept = names.map((name) => `${name} = EXCLUDED.${name}`).join(', ');
+    return `INSERT INTO ${this.name} (id, part, ${names.join(', ')}) VALUES (${id}, ${part}, ${values.join(', ')})
+      ON CONFLICT (id, part) DO UPDATE SET ${kept}`;
+  }
+
+  #assignments(random: Random): string {
+    const chosen = this.#columns.filter(() => random.chance(0.3));
+    const some = chosen.length > 0 ? chosen : [random.of(this.#columns)];
+    return some.map((column) => `${column.name} = ${this.#value(column, random)}`).join(', ');
+  }
+
+  #value({ value, type }: SoakColumn, random: Random): string {
+    return random.chance(0.1) ? 'NULL' : `(${value(random)})::${type}`;
+  }
+}
