@@ -102,7 +102,8 @@ export const TIME_RULES: readonly TypeRule[] = [
         neutral: 'P0Y0M0DT0H0M0S',
         parse: wholeMicroseconds,
         copy: (column) => `CASE WHEN ${column} IS NOT NULL THEN ${intervalText(column)} END`,
-        differs: (text) => `NOT match(${text}, '^P-?[0-9]+Y-?[0-9]+M-?[0-9]+DT-?[0-9]+H-?[0-9]+M-?[0-9]+([.][0-9]{1,9})?S$')`,
+        differs: (text) =>
+          `NOT match(${text}, '^P-?[0-9]+Y-?[0-9]+M-?[0-9]+DT-?[0-9]+H-?[0-9]+M-?[0-9]+([.][0-9]{1,9})?S$')`,
         canonical: { postgres: intervalText, clickhouse: (column) => column, open: true },
         unavailable: 'strict',
       }),
