@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { formatBytes, formatDuration, tableLines, WIDTH, wrap } from '../../scripts/output.ts';
 
 const command = fileURLToPath(new URL('../../scripts/tidegate.ts', import.meta.url));
+const worker = fileURLToPath(new URL('../../workers/main.ts', import.meta.url));
 
 interface Ended {
   code: number;
@@ -16,10 +17,14 @@ interface Ended {
 
 /** Runs the command where no stack runs. */
 async function tidegate(...args: string[]): Promise<Ended> {
+  return await run(command, args);
+}
+
+async function run(script: string, args: string[]): Promise<Ended> {
   const { PATH } = process.env;
   const env = { PATH, TIDEGATE_HOME: join(tmpdir(), 'tidegate-without-a-stack') };
   return await new Promise((resolve) => {
-    execFile(process.execPath, [command, ...args], { env, cwd: tmpdir() }, (error, out, err) => {
+    execFile(process.execPath, [script, ...args], { env, cwd: tmpdir() }, (error, out, err) => {
       resolve({ code: error ? Number(error.code) : 0, out, err });
     });
   });
@@ -71,6 +76,15 @@ describe('tidegate', { concurrency: 2 }, () => {
       assert.match(out, /^Usage: tidegate /);
     });
   }
+});
+
+test('the worker answers a queue that there is not, and settings that are missing, with one line', async () => {
+  const queue = await run(worker, ['--queues', 'fast']);
+  assert.equal(queue.code, 1);
+  assert.match(queue.err, /^worker: INVALID_SETTING: there is no task queue 'fast'\. .*stream,batch\.\n$/);
+  const settings = await run(worker, []);
+  assert.equal(settings.code, 1);
+  assert.match(settings.err, /^worker: INVALID_SETTING: TEMPORAL_ADDRESS is not set\. .*\n$/);
 });
 
 test('long lines are broken at spaces within 100 columns and keep their indentation', () => {

@@ -82,15 +82,19 @@ describe('superviseStream', { concurrency: true }, () => {
   test('backs off after a retryable failure, says why, and goes on', async () => {
     const { fake, handle } = await start('retried', (each) => {
       withSlot(each);
-      each.fail('runStream', typedFailure('SERVICE_UNREACHABLE', 'no broker'));
+      // Three in a row leave four seconds in which a busy machine can see it waiting.
+      const failure = () => typedFailure('SERVICE_UNREACHABLE', 'no broker');
+      each.fail('runStream', failure(), failure(), failure());
     });
     const status = await phase(handle, 'backing off');
-    assert.equal(status.reason, 'no broker. Do this. The next attempt is made in 1 s.');
+    assert.match(status.reason, /^no broker\. Do this\. The next attempt is made in [124] s\.$/);
     assert.equal(status.lastError?.code, 'SERVICE_UNREACHABLE');
-    assert.equal(status.attempts, 1);
     assert.ok(status.retryAt);
-    await phase(handle, 'streaming');
-    assert.equal(fake.count('prepareStream starts'), 2);
+    await until(
+      () => fake.count('runStream starts'),
+      (starts) => starts === 4,
+    );
+    assert.equal(fake.count('prepareStream starts'), 4);
   });
 
   test('stops with the reason when no retry can help, and tries again when told to', async () => {
@@ -218,17 +222,17 @@ describe('superviseStream', { concurrency: true }, () => {
 
 /**
  * The server suggests a new run beyond 4 MB of history; signals that change nothing fill it. They are sent to the first
- * run, so that sending ends as soon as that has.
+ * run and end well before it is asked about: a run cannot continue as new while further signals reach it.
  */
 async function growHistory({ workflowId, firstExecutionRunId }: { workflowId: string; firstExecutionRunId: string }) {
   const first = namespace.client.workflow.getHandle(workflowId, firstExecutionRunId);
-  for (let sent = 0; sent < 100; sent++) {
-    try {
-      await first.signal('fill', 'x'.repeat(100_000));
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return;
-      throw error;
-    }
+  try {
+    for (let sent = 0; sent < 60; sent++) await first.signal('fill', 'x'.repeat(100_000));
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
-  assert.fail('10 MB of signals did not make the workflow continue as new');
+  await until(
+    async () => (await first.describe()).status.name,
+    (status) => status === 'CONTINUED_AS_NEW',
+  );
 }
