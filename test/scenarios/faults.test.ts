@@ -28,9 +28,9 @@ class Writer {
   async #write(): Promise<void> {
     for (let i = 0; !this.#stopping; i++) {
       await this.#scenario.sql(`
-        INSERT INTO items SELECT coalesce(max(id), 0) + 1, 'new', 0 FROM items;
-        UPDATE items SET n = n + 1 WHERE id % 10 = ${i % 10};
-        DELETE FROM items WHERE id % 31 = ${i % 31} AND id > 100;
+        INSERT INTO items VALUES (${1000 + (i % 700)}, 'new', ${i}) ON CONFLICT (id) DO UPDATE SET n = EXCLUDED.n;
+        UPDATE items SET n = n + 1 WHERE id % 100 = ${i % 100};
+        DELETE FROM items WHERE id % 310 = ${i % 310} AND id > 100;
         INSERT INTO others VALUES (DEFAULT, ${i})`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -58,6 +58,7 @@ suite('faults, while rows are written: source and target are equal after', () =>
     try {
       await untilLanding();
       await breakIt();
+      scenario.proxy.rule = null;
       await untilLanding();
     } finally {
       scenario.proxy.rule = null;
