@@ -63,7 +63,11 @@ export class CopySessions implements AsyncDisposable {
 
   /** Opens sessions in the snapshot until there are `count` of them. */
   async openInSnapshot({ count, snapshot }: { count: number; snapshot: string }): Promise<void> {
-    while (this.all.length < count) await joinSnapshot(await this.open(), snapshot);
+    const missing = Array.from({ length: count - this.all.length });
+    const opened = await Promise.allSettled(missing.map(async () => joinSnapshot(await this.open(), snapshot)));
+    // All have been opened or refused before one is reported, so that none is opened after the others have ended.
+    const failed = opened.find((each) => each.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
