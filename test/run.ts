@@ -11,8 +11,8 @@ import { startStack } from '../stack/stack.ts';
  * free ports, then the end-to-end tests, which start a stack themselves. Stops at the first level that fails.
  * `npm test -- unit` or `npm test -- test/integration/stream.test.ts` runs a part.
  */
-const LEVELS = ['unit', 'replay', 'workflow', 'integration', 'e2e'] as const;
-const ON_SHARED_STACK: readonly string[] = ['replay', 'workflow', 'integration'];
+const LEVELS = ['unit', 'replay', 'workflow', 'integration', 'scenarios', 'e2e'] as const;
+const ON_SHARED_STACK: readonly string[] = ['replay', 'workflow', 'integration', 'scenarios'];
 
 const asked = process.argv.slice(2);
 const files = (level: string): string[] =>
@@ -30,7 +30,10 @@ async function run(command: string, args: string[], env: Record<string, string> 
   console.log(`# passed in ${seconds} s`);
 }
 
-async function runTests(paths: string[], { concurrency, env = {} }: { concurrency: number; env?: Record<string, string> }) {
+async function runTests(
+  paths: string[],
+  { concurrency, env = {} }: { concurrency: number; env?: Record<string, string> },
+) {
   if (paths.length === 0) return;
   const limit = [`--test-concurrency=${concurrency}`, '--test-timeout=900000'];
   await run(process.execPath, ['--test', '--test-reporter=spec', ...limit, ...paths], env);

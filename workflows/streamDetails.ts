@@ -10,8 +10,8 @@ export function streamDetails(status: SupervisorStatus): string {
   if (lastError) lines.push(`- Last error at ${readable(lastError.at)}: \`${lastError.code}\` ${lastError.message}`);
   if (definitionHash) lines.push(`- Definition ${definitionHash.slice(0, 12)}`);
   if (snapshot) {
-    lines.push('', `Snapshot at ${snapshot.lsn}, ${snapshot.seconds.toFixed(1)} s:`, '');
-    for (const { table, rows } of snapshot.tables) lines.push(`- ${table}: ${rows} rows`);
+    const copied = snapshot.tables.map(({ table, rows }) => `${table} ${rows} rows`).join(', ');
+    lines.push(`- Snapshot at ${snapshot.lsn}, ${snapshot.seconds.toFixed(1)} s: ${copied}`);
   }
   return lines.join('\n');
 }
