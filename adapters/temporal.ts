@@ -11,7 +11,7 @@ import { describeWork, type Work } from './temporalWork.ts';
 export interface StreamView {
   status: SupervisorStatus;
   work: Work;
-  /** False when no worker answered, so that only the phase is known. */
+  /** False when the workflow did not answer: then only the phase is known, and the reason says why. */
   answered: boolean;
 }
 
@@ -106,7 +106,7 @@ export class Temporal {
       return { status, work, answered: true };
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      return { status: statusWithoutWorker(pipeline, work), work, answered: false };
+      return { status: silentStatus(pipeline, { work, error }), work, answered: false };
     }
   }
 
@@ -127,13 +127,19 @@ export function notStarted(pipeline: string): TidegateError {
   });
 }
 
-/** Queries need a worker; the search attributes do not. */
-function statusWithoutWorker(pipeline: string, work: Work): SupervisorStatus {
+/** gRPC's FAILED_PRECONDITION: what the server answers when it does not even try to ask the workflow. */
+const NOT_ASKED = 9;
+
+/** Queries need a worker that can run the workflow; the search attributes do not. */
+function silentStatus(pipeline: string, { work, error }: { work: Work; error: ServiceError }): SupervisorStatus {
+  const broken = (error.cause as { code?: number } | undefined)?.code === NOT_ASKED;
   return {
     pipeline,
     phase: (work.stage ?? 'preparing') as SupervisorPhase,
     since: work.startedAt.toISOString(),
-    reason: 'No worker answers; start one with: npm run worker',
+    reason: broken
+      ? "The workers' code cannot go on with this workflow; their log says why."
+      : 'No worker answers; start one with: npm run worker',
     ...{ lastError: null, retryAt: null, attempts: 0, definitionHash: null, snapshot: null },
   };
 }

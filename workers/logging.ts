@@ -33,6 +33,14 @@ function isWorthSaying({ level, meta }: LogEntry): boolean {
 export function formatEntry({ level, message, meta, timestampNanos }: LogEntry): string {
   const time = new Date(Number(timestampNanos / 1_000_000n)).toISOString().slice(11, 19);
   const where = [meta?.['activityType'], meta?.['workflowId']].filter(Boolean).join(' on ');
-  const error = meta?.['error'] === undefined ? '' : `: ${messageOf(meta['error'])}`;
-  return `${time} ${level.padEnd(5)} ${where && `${where}: `}${message.replace(/\s*\n\s*/g, ' ')}${error}`;
+  const why = reasonOf(meta);
+  return `${time} ${level.padEnd(5)} ${where && `${where}: `}${messageOf(message)}${why && `: ${why}`}`;
+}
+
+/** The error that came with an entry. The native library prints its own structures, in which the first message counts. */
+function reasonOf(meta: LogEntry['meta']): string {
+  if (meta?.['error'] !== undefined) return messageOf(meta['error']);
+  if (meta?.['failure'] === undefined) return '';
+  const said = /message: "((?:[^"\\]|\\.)*)"/.exec(String(meta['failure']))?.[1] ?? '';
+  return messageOf(`${said} (run ${meta['runId']})`);
 }

@@ -48,14 +48,18 @@ async function signal(context: CommandContext, { pipeline, name, until }: Signal
     const view = await temporal.stream(pipeline);
     if (!view) throw notStarted(pipeline);
     if (!view.answered) {
-      throw new TidegateError('SERVICE_UNREACHABLE', `the ${name} of '${pipeline}' is noted, but no worker answers`, {
-        remedy: 'It takes effect as soon as one runs: npm run worker',
-      });
+      throw new TidegateError(
+        'SERVICE_UNREACHABLE',
+        `the ${name} of '${pipeline}' is noted, but does not take effect`,
+        {
+          remedy: view.status.reason,
+        },
+      );
     }
     if (until.includes(view.status.phase)) return view.status;
     if (Date.now() > deadline) {
       throw new TidegateError('SERVICE_UNREACHABLE', `'${pipeline}' is still ${view.status.phase} after a minute`, {
-        remedy: `See: npx tidegate status`,
+        remedy: `See: npx tidegate status ${pipeline}`,
       });
     }
     await delay(200);

@@ -6,10 +6,11 @@ import type { PipelineReport, TableReport } from './statusReport.ts';
 export function registerStatus(program: Command, context: CommandContext): void {
   program
     .command('status')
+    .argument('[pipeline]')
     .description('what every pipeline and table is doing')
     .option('--json', 'print one JSON object with every detail')
-    .action(async ({ json }: { json?: true }) => {
-      const pipelines = await context.pipelines();
+    .action(async (name: string | undefined, { json }: { json?: true }) => {
+      const pipelines = await context.pipelines(name);
       const temporal = await context.temporal();
       const { readStatus } = await import('./statusReport.ts');
       const reports = await readStatus({ temporal, clickhouse: context.clickhouse }, pipelines);

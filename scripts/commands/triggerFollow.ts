@@ -54,14 +54,14 @@ export function activityNews({ started, attempt, heartbeat, lastFailure }: Pendi
   if (!started && lastFailure) return `attempt ${attempt} follows; the one before failed: ${lastFailure.message}`;
   if (!started) return 'waiting for a worker';
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
-  const tables = (heartbeat as Partial<CopyProgress> | null)?.tables;
-  if (!Array.isArray(tables)) return `running${again}`;
-  return tables.map(tableNews).join(', ') + again;
+  const { tables, comparing } = (heartbeat ?? {}) as Partial<CopyProgress & { comparing: string | null }>;
+  if (comparing !== undefined)
+    return `${comparing === null ? 'waiting for the stream' : `comparing ${comparing}`}${again}`;
+  if (tables === undefined) return `running${again}`;
+  return tables.map(copyNews).join(', ') + again;
 }
 
-function tableNews(table: Partial<CopyProgress['tables'][number]>): string {
-  const { phase, rows, bytes, estimatedRows = -1 } = table;
-  if (phase === undefined || rows === undefined) return `${table.table} compared`;
+function copyNews({ phase, rows, bytes, estimatedRows }: CopyProgress['tables'][number]): string {
   const of = estimatedRows > 0 ? ` of about ${formatCount(estimatedRows)}` : '';
-  return `${phase} ${formatCount(rows)}${of} rows, ${formatBytes(bytes ?? 0)}`;
+  return `${phase} ${formatCount(rows)}${of} rows, ${formatBytes(bytes)}`;
 }

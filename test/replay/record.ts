@@ -20,7 +20,7 @@ async function save(
 
 await using namespace = await openNamespace('record');
 const fakes = new FakeActivities();
-await namespace.startWorkers(fakes.activities);
+let stopWorkers = await namespace.startWorkers(fakes.activities);
 const { client } = namespace;
 
 async function recordSupervisor(): Promise<void> {
@@ -49,11 +49,17 @@ async function recordSupervisor(): Promise<void> {
     () => fake.count('runStream starts'),
     (starts) => starts === 2,
   );
+  await stopWorkers();
+  stopWorkers = await namespace.startWorkers(fakes.activities);
+  await until(
+    () => fake.count('runStream starts'),
+    (starts) => starts === 3,
+  );
   fake.slot = false;
   fake.breakers.runStream?.(typedFailure('SLOT_LOST'));
   await until(
     () => fake.count('runStream starts'),
-    (starts) => starts === 3,
+    (starts) => starts === 4,
   );
   fake.breakers.runStream?.(typedFailure('SCHEMA_DRIFT'));
   await reach('failed');
@@ -65,7 +71,7 @@ async function recordSupervisor(): Promise<void> {
 
   await until(
     () => fake.count('runStream starts'),
-    (starts) => starts === 5,
+    (starts) => starts === 6,
   );
   await handle.cancel();
   const { runId } = await until(

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { refuseToEndUnasked } from '../../activities/runStreamEnding.ts';
 import type { SnapshotResult, StreamPreparation, StreamProgress, VerifyReport } from '../../core/activityTypes.ts';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../core/errors.ts';
 import type { Activities } from './namespace.ts';
@@ -87,6 +88,7 @@ export class FakeActivities {
         // A last flush that takes a while shows who waits for it.
         await delay(200);
         of(name).events.push('runStream flushed');
+        refuseToEndUnasked(Context.current().cancellationSignal);
         return progress;
       },
       async watchConnector(name) {
@@ -94,6 +96,7 @@ export class FakeActivities {
         const health = { connector: name, state: 'RUNNING', tasks: [], restarts: 0, problem: null };
         await of(name).last('watchConnector', health);
         of(name).events.push('watchConnector ended');
+        refuseToEndUnasked(Context.current().cancellationSignal);
         return { ...health, slot: null, checkedAt: new Date().toISOString() };
       },
       async copyReference(name, table) {

@@ -236,3 +236,26 @@ async function growHistory({ workflowId, firstExecutionRunId }: { workflowId: st
     (status) => status === 'CONTINUED_AS_NEW',
   );
 }
+
+test('a worker that stops hands the stream over after its last flush, and nothing counts as an error', async () => {
+  await using own = await openNamespace('handover');
+  const stop = await own.startWorkers(fakes.activities);
+  const fake = fakes.pipeline('handed-over');
+  withSlot(fake);
+  const handle = await own.client.workflow.start('superviseStream', {
+    ...{ workflowId: 'stream-handed-over', taskQueue: 'stream', args: ['handed-over'] },
+  });
+  await until(
+    () => fake.events.filter((event) => event.endsWith('starts')).length,
+    (n) => n === 3,
+  );
+  await stop();
+  assert.equal(fake.count('runStream flushed'), 1);
+  await own.startWorkers(fakes.activities);
+  await until(
+    () => fake.count('runStream starts'),
+    (n) => n === 2,
+  );
+  const status = await handle.query<SupervisorStatus>('status');
+  assert.deepEqual([status.phase, status.attempts, status.lastError], ['streaming', 0, null]);
+});
