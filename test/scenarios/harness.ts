@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Connection } from '@temporalio/client';
 import type { Kafka } from 'kafkajs';
 import { ClickHouse } from '../../adapters/clickhouse.ts';
 import { Connect } from '../../adapters/connect.ts';
@@ -11,7 +10,6 @@ import { Definitions } from '../../adapters/definitions.ts';
 import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
 import { committedOffsets, endOffsets, openKafka } from '../../adapters/kafka.ts';
 import { type StreamView, Temporal } from '../../adapters/temporal.ts';
-import { ensureSearchAttributes } from '../../adapters/temporalConnection.ts';
 import {
   type Pipeline,
   type PipelineInput,
@@ -23,6 +21,7 @@ import { chIdentifier } from '../../core/identifiers.ts';
 import { topicOf } from '../../core/names.ts';
 import { differences } from './compare.ts';
 import { type ClickHouseProxy, startProxy } from './proxy.ts';
+import { closeNamespace, dropFromKafka, openNamespace } from './services.ts';
 import { createSource, type SourceDatabase } from './source.ts';
 import { until } from './until.ts';
 import { type DeathAt, sharedBundle, startChild, startInProcess, type Workers, workerLog } from './workers.ts';
@@ -101,11 +100,7 @@ export class Scenario implements AsyncDisposable {
       ...{ TEMPORAL_NAMESPACE: name, TIDEGATE_PIPELINES: folder, CLICKHOUSE_URL: proxy.url.href },
       TIDEGATE_WORKFLOW_BUNDLE: await sharedBundle(),
     });
-    await withTemporal(environment, async (connection) => {
-      const day = { seconds: 86_400 as never };
-      await connection.workflowService.registerNamespace({ namespace: name, workflowExecutionRetentionPeriod: day });
-      await ensureSearchAttributes(connection, name);
-    });
+    await openNamespace(environment, name);
     const scenario = new Scenario({
       ...{ environment, source, proxy, folder, pipeline: parsePipeline(input, label) },
       ...{ temporal: await Temporal.connect(environment), inProcess: workers === 'in process' },
@@ -262,10 +257,14 @@ export class Scenario implements AsyncDisposable {
     const steps: (() => PromiseLike<unknown>)[] = [
       () => this.stopWorkers(),
       () => this.temporal.close(),
-      () => withTemporal(this.environment, (it) => it.operatorService.deleteNamespace({ namespace: name })),
+      () => closeNamespace(this.environment, name),
       () => this.connect.delete(connector),
       () => this.source.drop(),
-      () => this.#dropFromKafka([...this.topics, `__debezium-heartbeat.${topicPrefix}`], consumerGroup),
+      () =>
+        dropFromKafka(this.kafka, {
+          topics: [...this.topics, `__debezium-heartbeat.${topicPrefix}`],
+          group: consumerGroup,
+        }),
       () => this.clickhouse.command(`DROP DATABASE IF EXISTS ${chIdentifier(pipeline.database)} SYNC`),
       () => this.clickhouse.close(),
       () => this.proxy[Symbol.asyncDispose](),
@@ -275,27 +274,5 @@ export class Scenario implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
     rmSync(join(this.environment.required('CONNECT_SECRETS_DIR'), `${name}.properties`), { force: true });
     if (failures.length > 0) throw new AggregateError(failures, `scenario ${name} left something behind`);
-  }
-
-  async #dropFromKafka(topics: readonly string[], group: string): Promise<void> {
-    const admin = this.kafka.admin();
-    await admin.connect();
-    try {
-      const existing = await admin.listTopics();
-      await admin.deleteTopics({ topics: topics.filter((topic) => existing.includes(topic)) });
-      const { groups } = await admin.listGroups();
-      if (groups.some(({ groupId }) => groupId === group)) await admin.deleteGroups([group]);
-    } finally {
-      await admin.disconnect();
-    }
-  }
-}
-
-async function withTemporal<T>(environment: Environment, work: (connection: Connection) => Promise<T>): Promise<T> {
-  const connection = await Connection.connect({ address: environment.required('TEMPORAL_ADDRESS') });
-  try {
-    return await work(connection);
-  } finally {
-    await connection.close();
   }
 }
