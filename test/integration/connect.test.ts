@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Kafka } from 'kafkajs';
@@ -41,10 +41,12 @@ before(async () => {
 
 after(async () => {
   await connect?.delete(name);
+  if (deps) rmSync(secretFile(), { force: true });
   await source?.drop();
   if (kafka) await deleteTopics(kafka, [topic, `__debezium-heartbeat.${name}`]);
 });
 
+const secretFile = () => join(deps.environment.required('CONNECT_SECRETS_DIR'), `${name}.properties`);
 const watch = () =>
   startActivity<ConnectorHealth | null, ConnectorHealth>(() => watchConnector(deps).watchConnector(name));
 const insert = (id: number) => source.owner.query('INSERT INTO things VALUES ($1, $2)', [id, `thing ${id}`]);
@@ -85,7 +87,7 @@ test('a missing connector is created, and the changes since the slot arrive', as
 });
 
 test('the password is in a file that only its owner reads, and not in the configuration', async () => {
-  const file = join(deps.environment.required('CONNECT_SECRETS_DIR'), `${name}.properties`);
+  const file = secretFile();
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.equal(readFileSync(file, 'latin1'), `password=p\\\\a\\ s:s=w#o!r'd"\\u00fc\\u20ac\n`);
   const config = await connect.config(name);
