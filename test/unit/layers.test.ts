@@ -17,7 +17,8 @@ const ALLOWED: Record<string, readonly string[]> = {
 };
 
 /** Words that belong to one system. Each stands in the code under pipelines/ only. */
-const DOMAIN = /\b(warehouse|stock|product|region|prosthes[ie]s|telemetry|seller|order_item|user_login)s?\b|stock_balances/i;
+const DOMAIN =
+  /\b(warehouse|stock|product|region|prosthes[ie]s|telemetry|seller|order_item|user_login)s?\b|stock_balances/i;
 
 const sources = globSync('{core,adapters,pipelines,workflows,activities,workers,server,scripts,stack}/**/*.ts');
 
