@@ -62,6 +62,6 @@ export function activityNews({ started, attempt, heartbeat, lastFailure }: Pendi
 }
 
 function copyNews({ phase, rows, bytes, estimatedRows }: CopyProgress['tables'][number]): string {
-  const of = estimatedRows > 0 ? ` of about ${formatCount(estimatedRows)}` : '';
+  const of = estimatedRows >= rows && estimatedRows > 0 ? ` of about ${formatCount(estimatedRows)}` : '';
   return `${phase} ${formatCount(rows)}${of} rows, ${formatBytes(bytes)}`;
 }

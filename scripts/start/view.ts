@@ -40,7 +40,9 @@ export class LiveView {
   }
 
   #print(report: PipelineReport, now: number): void {
-    const problem = report.problem ?? report.lastError?.message ?? null;
+    // While the stream flows, its last error is history.
+    const lastError = report.phase === 'streaming' ? null : report.lastError;
+    const problem = report.problem ?? lastError?.message ?? null;
     for (const table of report.tables) {
       const key = `${report.pipeline}.${table.table}`;
       const state = [table.phase, table.lastError?.message ?? (table.load === 'stream' ? problem : null)].join();
@@ -59,7 +61,7 @@ export class LiveView {
 function tableText({ phase, rows, copied, rate, lagMs }: TableReport): string {
   return [
     phase,
-    ...(copied ? [`${formatCount(copied.rows)} of about ${formatCount(copied.estimatedRows)} rows copied`] : []),
+    ...(copied ? [`${formatCount(copied.rows)} rows copied`] : []),
     ...(rows === null || copied ? [] : [`${formatCount(rows)} rows`]),
     ...(rate ? [`${formatCount(rate)} rows/s`] : []),
     ...(lagMs === null ? [] : [`lag ${formatDuration(lagMs)}`]),
