@@ -5,7 +5,7 @@ import { dropSlot, endSessions } from '../adapters/replication.ts';
 import { streamDdl, type TargetShape } from '../core/ddl.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import { chTable } from '../core/identifiers.ts';
-import { topicOf } from '../core/names.ts';
+import { topicOf, truncationsName } from '../core/names.ts';
 import { sourceConnectorConfig } from './connectorSource.ts';
 import { dropLeftovers, MEANT, runAll } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -52,7 +52,7 @@ export async function resetStream(
   const targets = shapes.map(({ table }) => table.target);
   await dropLeftovers(deps.clickhouse, { database, targets });
   for (const shape of shapes) await runAll(deps.clickhouse, streamDdl(shape));
-  for (const name of targets) {
+  for (const name of targets.flatMap((target) => [target, truncationsName(target)])) {
     await deps.clickhouse.command(`TRUNCATE TABLE ${chTable({ database, name })}`, { settings: MEANT });
   }
   await onStep('targets emptied');

@@ -78,17 +78,23 @@ function connectionError(url: URL, cause: unknown): TidegateError {
   });
 }
 
+/** The names of an index's key columns, in their order; empty when there is no such index. */
+function indexColumns(which: string): string {
+  return `coalesce((SELECT array_agg(a.attname::text ORDER BY k.position)
+    FROM pg_index i
+    CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position)
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+    WHERE i.indrelid = c.oid AND ${which} AND k.position <= i.indnkeyatts), '{}')`;
+}
+
 const TABLE_SQL = `
   SELECT c.oid::bigint AS oid, c.relkind AS kind, c.relreplident AS "replicaIdentity",
     coalesce((SELECT sum(p.reltuples) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
               WHERE t.isleaf AND p.reltuples >= 0), c.reltuples)::float8 AS "estimatedRows",
     CASE WHEN c.relkind = 'r'
       THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END::float8 AS pages,
-    coalesce((SELECT array_agg(a.attname::text ORDER BY k.position)
-              FROM pg_index i
-              CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position)
-              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
-              WHERE i.indrelid = c.oid AND i.indisprimary AND k.position <= i.indnkeyatts), '{}') AS "primaryKey"
+    ${indexColumns('i.indisprimary')} AS "primaryKey",
+    ${indexColumns("i.indisreplident AND c.relreplident = 'i'")} AS "identityIndex"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
 

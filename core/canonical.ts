@@ -1,7 +1,8 @@
 import type { SourceColumn } from './catalog.ts';
 import { sourceRows } from './ddl.ts';
+import { currentRows } from './ddlCurrent.ts';
 import { chIdentifier, chTable, pgIdentifier } from './identifiers.ts';
-import { DELETED_COLUMN, keyColumns, type MappedColumn, mappedColumns, type TargetShape } from './typeMapping.ts';
+import { isWholeRowKey, keyColumns, type MappedColumn, mappedColumns, type TargetShape } from './typeMapping.ts';
 
 /**
  * SQL that reads one side of a table. All numbers arrive as text.
@@ -47,35 +48,44 @@ interface Dialect {
  */
 export function verifySql(shape: TargetShape): { postgres: VerifySide; clickhouse: VerifySide } {
   const columns = mappedColumns(shape);
-  const key = keyColumns(columns, shape.source);
-  const target = chTable({ database: shape.database, name: shape.table.target });
-  const current = shape.table.load === 'stream' ? `${target} FINAL WHERE ${DELETED_COLUMN} = 0` : target;
+  const key = keyColumns(columns, shape);
+  const current =
+    shape.table.load === 'stream'
+      ? currentRows(shape)
+      : chTable({ database: shape.database, name: shape.table.target });
   // Without a key the whole row is one.
   const parts = { columns, key: key.length > 0 ? key : columns };
   return {
-    postgres: side(POSTGRES, { ...parts, rows: sourceRows(shape.source) }),
+    postgres: side(POSTGRES, { ...parts, rows: sourceRows(shape.source), distinct: isWholeRowKey(shape) }),
     clickhouse: side(CLICKHOUSE, { ...parts, rows: current }),
   };
 }
 
-function side(
-  dialect: Dialect,
-  { columns, key, rows }: { columns: readonly MappedColumn[]; key: readonly MappedColumn[]; rows: string },
-): VerifySide {
+interface SideOptions {
+  columns: readonly MappedColumn[];
+  key: readonly MappedColumn[];
+  /** The rest of a SELECT, after FROM. */
+  rows: string;
+  /** Whether equal rows count once. */
+  distinct?: boolean;
+}
+
+function side(dialect: Dialect, { columns, key, rows, distinct = false }: SideOptions): VerifySide {
+  const select = distinct ? 'SELECT DISTINCT' : 'SELECT';
   const hashOf = (some: readonly MappedColumn[]) => dialect.hash(dialect.join(some.map(dialect.field)));
   const rowHash = hashOf(columns);
   const bucketOf = (count: number) => `${hashOf(key)} % ${whole(count)}`;
   const keyText = `concat('[', ${key.map(dialect.quoted).join(", ',', ")}, ']')`;
   const totals = `${dialect.asText('count(*)')} AS rows, ${dialect.asText(dialect.sum(HASH))} AS checksum`;
   return {
-    summary: `SELECT ${totals} FROM (SELECT ${rowHash} AS ${HASH} FROM ${rows}) AS hashed`,
+    summary: `SELECT ${totals} FROM (${select} ${rowHash} AS ${HASH} FROM ${rows}) AS hashed`,
     buckets: (count) =>
       `SELECT ${dialect.asText(BUCKET)} AS bucket, ${totals} ` +
-      `FROM (SELECT ${rowHash} AS ${HASH}, ${bucketOf(count)} AS ${BUCKET} FROM ${rows}) AS hashed ` +
+      `FROM (${select} ${rowHash} AS ${HASH}, ${bucketOf(count)} AS ${BUCKET} FROM ${rows}) AS hashed ` +
       `GROUP BY ${BUCKET} ORDER BY ${BUCKET}`,
     keys: (bucket, count) =>
       `SELECT ${KEY} AS key, ${dialect.asText(HASH)} AS hash ` +
-      `FROM (SELECT ${keyText} AS ${KEY}, ${rowHash} AS ${HASH}, ${bucketOf(count)} AS ${BUCKET} FROM ${rows}) AS hashed ` +
+      `FROM (${select} ${keyText} AS ${KEY}, ${rowHash} AS ${HASH}, ${bucketOf(count)} AS ${BUCKET} FROM ${rows}) AS hashed ` +
       `WHERE ${BUCKET} = ${whole(bucket)} ORDER BY ${dialect.sorted(KEY)}`,
   };
 }

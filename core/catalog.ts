@@ -31,6 +31,8 @@ export interface SourceTable {
   primaryKey: readonly string[];
   /** pg_class.relreplident: d default, f full, n nothing, i index. */
   replicaIdentity: string;
+  /** Names of the columns of the index in REPLICA IDENTITY USING INDEX; empty when the identity is another. */
+  identityIndex: readonly string[];
   /** The planner's estimate of rows, for progress; -1 when never analysed. */
   estimatedRows: number;
   /** Size of the heap in 8 KiB pages, for splitting by ctid. */

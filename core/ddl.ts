@@ -1,12 +1,22 @@
 import type { SourceTable } from './catalog.ts';
+import { currentRows, truncationsDdl } from './ddlCurrent.ts';
 import { copyViewSelect, landingTuple, landingViewSelect } from './ddlLanding.ts';
 import { TidegateError } from './errors.ts';
 import { chIdentifier, chTable, formatTableName, pgTable } from './identifiers.ts';
-import { copyLandingName, copyViewName, landingName, landingViewName } from './names.ts';
+import {
+  copyLandingName,
+  copyViewName,
+  landingName,
+  landingViewName,
+  truncationsName,
+  truncationsViewName,
+} from './names.ts';
 import {
   copyExpression,
   DELETED_COLUMN,
+  isWholeRowKey,
   keyColumns,
+  keyNames,
   type MappedColumn,
   mappedColumns,
   type TargetShape,
@@ -49,28 +59,52 @@ export const COPY_SETTINGS: Readonly<Record<string, number>> = {
 };
 
 /**
- * The statements that create a stream table's objects, in order: target, landing table, landing view, current view.
- * Each says IF NOT EXISTS.
+ * The statements that create a stream table's objects, in the order of streamObjects. Each says IF NOT EXISTS.
  * @throws TidegateError SOURCE_NOT_READY or UNSUPPORTED_SOURCE with what mends the source.
  */
 export function streamDdl(shape: TargetShape): string[] {
-  const { database, table, source } = shape;
-  checkStreamable(source);
+  const { database, table } = shape;
+  requireStreamable(shape);
   const columns = mappedColumns(shape);
   const quoted = (name: string) => chTable({ database, name });
   const target = quoted(table.target);
   const landing = quoted(landingName(table.target));
   const tuple = landingTuple(columns);
-  const names = columns.map(({ column }) => chIdentifier(column.name)).join(', ');
+  const truncations = truncationsDdl(shape);
   return [
     `CREATE TABLE IF NOT EXISTS ${target} ${targetBody(shape, columns)}`,
     `CREATE TABLE IF NOT EXISTS ${landing} (op String, before ${tuple}, after ${tuple}, source String, ` +
       '_partition Int32, _offset Int64) ENGINE = Null',
+    truncations.table,
+    truncations.view,
     `CREATE MATERIALIZED VIEW IF NOT EXISTS ${quoted(landingViewName(table.target))} TO ${target} AS ` +
-      landingViewSelect({ columns, keys: keyColumns(columns, source), landing }),
-    `CREATE VIEW IF NOT EXISTS ${quoted(table.currentView ?? `${table.target}_current`)} AS ` +
-      `SELECT ${names} FROM ${target} FINAL WHERE ${DELETED_COLUMN} = 0`,
+      landingViewSelect({ columns, keys: keyColumns(columns, shape), keyMoves: keyMoves(shape), landing }),
+    currentViewDdl(shape, 'CREATE VIEW IF NOT EXISTS'),
   ];
+}
+
+/** The names of what streamDdl creates, in its order. */
+export function streamObjects({ target, currentView }: TargetShape['table']): string[] {
+  return [
+    ...[target, landingName(target), truncationsName(target), truncationsViewName(target), landingViewName(target)],
+    currentView ?? `${target}_current`,
+  ];
+}
+
+/** The statement that creates, or replaces, the view with a stream table's current rows. */
+export function currentViewDdl(
+  shape: TargetShape,
+  create: 'CREATE VIEW IF NOT EXISTS' | 'CREATE OR REPLACE VIEW',
+): string {
+  const { database, table } = shape;
+  const names = mappedColumns(shape).map(({ column }) => chIdentifier(column.name));
+  const view = chTable({ database, name: table.currentView ?? `${table.target}_current` });
+  return `${create} ${view} AS SELECT ${names.join(', ')} FROM ${currentRows(shape)}`;
+}
+
+/** Debezium takes a changed primary key apart into a delete and an insert; every other key moves within an update. */
+function keyMoves({ table, source }: TargetShape): boolean {
+  return keyNames({ table, source }) !== source.primaryKey || source.primaryKey.length === 0;
 }
 
 /**
@@ -147,31 +181,42 @@ export function sourceRows(source: SourceTable): string {
   return source.kind === 'r' ? `ONLY ${pgTable(source)}` : pgTable(source);
 }
 
-function targetBody({ table, source }: TargetShape, columns: readonly MappedColumn[]): string {
+function targetBody(shape: TargetShape, columns: readonly MappedColumn[]): string {
   const definitions = columns.map(({ column, type }) => `${chIdentifier(column.name)} ${type}`);
-  const keys = keyColumns(columns, source).map(({ column }) => chIdentifier(column.name));
-  const orderBy = `ORDER BY (${keys.join(', ')})`;
-  if (table.load === 'reference') return `(${definitions.join(', ')}) ENGINE = MergeTree ${orderBy}`;
+  const keys = keyColumns(columns, shape);
+  const nullable = keys.some(({ column }) => !column.notNull) ? ' SETTINGS allow_nullable_key = 1' : '';
+  const orderBy = `ORDER BY (${keys.map(({ column }) => chIdentifier(column.name)).join(', ')})${nullable}`;
+  if (shape.table.load === 'reference') return `(${definitions.join(', ')}) ENGINE = MergeTree ${orderBy}`;
   definitions.push(`${VERSION_COLUMN} UInt128`, `${DELETED_COLUMN} UInt8`);
   return `(${definitions.join(', ')}) ENGINE = ReplacingMergeTree(${VERSION_COLUMN}, ${DELETED_COLUMN}) ${orderBy}`;
 }
 
-function checkStreamable(source: SourceTable): void {
+/**
+ * @throws TidegateError SOURCE_NOT_READY with what mends it, unless each change of the table says which row it is of.
+ */
+export function requireStreamable(shape: Pick<TargetShape, 'table' | 'source'>): void {
+  const { source } = shape;
+  const { primaryKey, columns, replicaIdentity } = source;
   const notReady = (what: string, remedy: string) =>
     new TidegateError('SOURCE_NOT_READY', `${formatTableName(source)} ${what}`, { remedy });
   const alter = `ALTER TABLE ${pgTable(source)}`;
   if (!['r', 'p'].includes(source.kind)) {
     throw notReady('is not a table, so it has no changes to stream', "Load it with load: 'reference'.");
   }
-  const { primaryKey, columns, replicaIdentity } = source;
-  if (primaryKey.length === 0) {
+  if (replicaIdentity === 'n') {
+    throw notReady('does not write its key with deletes', `Run: ${alter} REPLICA IDENTITY DEFAULT`);
+  }
+  const key = keyNames(shape);
+  if (key.length === 0 && !isWholeRowKey(shape)) {
+    if (primaryKey.length > 0) {
+      throw notReady('has lost the index of its replica identity', `Run: ${alter} REPLICA IDENTITY DEFAULT`);
+    }
     const add = `${alter} ADD PRIMARY KEY (<columns>), or ${alter} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY`;
-    throw notReady('has no primary key, by which changes find their row', `Add one: ${add}`);
+    const declare = `declare duplicates: 'collapse' for the table, which makes rows that are equal in all columns one`;
+    const full = replicaIdentity === 'f' ? declare : `run ${alter} REPLICA IDENTITY FULL and ${declare}`;
+    throw notReady('has no primary key, by which changes find their row', `Add one: ${add}; or ${full}.`);
   }
-  if (columns.some(({ name, generated }) => generated && primaryKey.includes(name))) {
-    throw notReady('has a generated column in its primary key, which Debezium does not send', 'Use a plain column.');
-  }
-  if (!['d', 'f'].includes(replicaIdentity)) {
-    throw notReady('does not write its primary key with deletes', `Run: ${alter} REPLICA IDENTITY DEFAULT`);
+  if (columns.some(({ name, generated }) => generated && key.includes(name))) {
+    throw notReady('has a generated column in its key, which Debezium does not send', 'Use a plain column.');
   }
 }

@@ -1,3 +1,4 @@
+import { LANDED_LSN, versionExpression } from './ddlCurrent.ts';
 import { chIdentifier, chLiteral } from './identifiers.ts';
 import { debeziumName } from './names.ts';
 import { DELETED_COLUMN, type MappedColumn, unavailableText, VERSION_COLUMN } from './typeMapping.ts';
@@ -24,17 +25,19 @@ export function landingTuple(columns: readonly MappedColumn[]): string {
 
 /**
  * The SELECT behind a landing table: one row of the target a message. A delete has its key only; its other columns are
- * given their types' neutral values. A truncate (`t`) writes nothing.
+ * given their types' neutral values. A truncate (`t`) writes nothing. An update that moves a row to another key is a delete
+ * of the old one as well, where Debezium does not send that by itself.
  */
-export function landingViewSelect({ columns, keys, landing }: Conversions & { keys: readonly MappedColumn[] }): string {
+export function landingViewSelect(options: Conversions & { keys: readonly MappedColumn[]; keyMoves: boolean }): string {
+  const { columns, keys, keyMoves, landing } = options;
   const texts = columns.map((mapped) => {
     const { column, conversion } = mapped;
     const name = chLiteral(debeziumName(column.name));
     const after = `tupleElement(after, ${name})`;
     const neutral = column.notNull ? chLiteral(conversion.neutral) : 'NULL';
     // A truncate is filtered out, but only after its texts may have been converted.
-    if (!keys.includes(mapped)) return `if(op IN ('d', 't'), ${neutral}, ${after})`;
-    return `multiIf(op = 'd', tupleElement(before, ${name}), op = 't', ${neutral}, ${after})`;
+    if (!keys.includes(mapped)) return `if(_tidegate_op IN ('d', 't'), ${neutral}, ${after})`;
+    return `multiIf(_tidegate_op = 'd', tupleElement(before, ${name}), _tidegate_op = 't', ${neutral}, ${after})`;
   });
   const unavailable = columns.flatMap(({ column, conversion }, index) => {
     const condition = unavailableText(conversion, textName(index));
@@ -43,10 +46,11 @@ export function landingViewSelect({ columns, keys, landing }: Conversions & { ke
   return convertingSelect({
     columns,
     rows:
-      `SELECT ${texts.map((text, index) => `${text} AS ${textName(index)}`).join(', ')}, op AS _tidegate_op, ` +
-      `simpleJSONExtractUInt(source, 'lsn') AS _tidegate_lsn, _offset AS _tidegate_offset FROM ${landing} WHERE op != 't'`,
+      `SELECT ${texts.map((text, index) => `${text} AS ${textName(index)}`).join(', ')}, ` +
+      `${keyMoves ? movedKey(keys) : 'op'} AS _tidegate_op, ${LANDED_LSN} AS _tidegate_lsn, ` +
+      `_offset AS _tidegate_offset FROM ${landing} WHERE op != 't'`,
     further: [
-      `bitOr(bitShiftLeft(toUInt128(_tidegate_lsn), 64), toUInt128(_tidegate_offset)) AS ${VERSION_COLUMN}`,
+      `${versionExpression('_tidegate_lsn', '_tidegate_offset')} AS ${VERSION_COLUMN}`,
       `toUInt8(_tidegate_op = 'd') AS ${DELETED_COLUMN}`,
     ],
     checks: [
@@ -55,6 +59,19 @@ export function landingViewSelect({ columns, keys, landing }: Conversions & { ke
       ...unavailable,
     ],
   });
+}
+
+/**
+ * The operations that a message stands for, one row each: `u` becomes `d` and `u` when it moves a row. An update that
+ * leaves an index's columns alone has no `before`; where all columns of the key allow NULL, it is the whole row, always sent.
+ */
+function movedKey(keys: readonly MappedColumn[]): string {
+  const texts = (row: string) =>
+    keys.map(({ column }) => `tupleElement(${row}, ${chLiteral(debeziumName(column.name))})`);
+  const required = texts('before').find((_, index) => keys[index]!.column.notNull);
+  const sent = required ? `isNotNull(${required})` : '1';
+  const moved = `op = 'u' AND ${sent} AND [${texts('before').join(', ')}] != [${texts('after').join(', ')}]`;
+  return `arrayJoin(if(${moved}, ['d', 'u'], [op]))`;
 }
 
 /** The SELECT behind a table that COPY's rows land in. */

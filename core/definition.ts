@@ -21,6 +21,11 @@ const tableSchema = z.strictObject({
   target: objectName.optional(),
   /** Name of the view with the current rows of a stream table; default: `<target>_current`. */
   currentView: objectName.optional(),
+  /**
+   * Allows a stream table without any key, under REPLICA IDENTITY FULL: the whole row is its key. Rows that are equal in
+   * all columns are one row; whatever makes two rows equal, even for the length of a statement, makes them one.
+   */
+  duplicates: z.literal('collapse').optional(),
   /** When a reference table is loaded, in UTC; default: 03:00 every day. */
   schedule: cron.optional(),
 });
@@ -79,6 +84,8 @@ export interface PipelineTable {
   target: string;
   /** The view that hides versions and deleted rows; stream tables only. */
   currentView: string | null;
+  /** `collapse`: without a key, rows that are equal in all columns count as one; stream tables only. */
+  duplicates: 'collapse' | null;
   /** Cron expression in UTC; reference tables only. */
   schedule: string | null;
 }
@@ -122,12 +129,15 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     if (table.load === 'stream' && table.schedule) throw invalid(`tables.${written}: a stream table has no schedule`);
     if (table.load === 'reference' && table.currentView)
       throw invalid(`tables.${written}: a reference table has no currentView`);
+    if (table.load === 'reference' && table.duplicates)
+      throw invalid(`tables.${written}: a reference table keeps duplicates as they are`);
     return {
       ...parsedName,
       label: formatTableName(parsedName),
       load: table.load,
       target,
       currentView: table.load === 'stream' ? (table.currentView ?? `${target}_current`) : null,
+      duplicates: table.duplicates ?? null,
       schedule: table.load === 'reference' ? (table.schedule ?? '0 3 * * *') : null,
     };
   });

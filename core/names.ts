@@ -26,6 +26,14 @@ export function landingViewName(target: string): string {
   return `${target}_landing_mv`;
 }
 
+/** The table that keeps where a stream table was truncated, and the materialized view that writes it. */
+export function truncationsName(target: string): string {
+  return `${target}_truncations`;
+}
+export function truncationsViewName(target: string): string {
+  return `${target}_truncations_mv`;
+}
+
 /** The Null-engine table that a COPY of rows is inserted into, and the view behind it. */
 export function copyLandingName(target: string): string {
   return `${target}_copy`;

@@ -56,9 +56,26 @@ export function mappedColumns(shape: Pick<TargetShape, 'table' | 'source'>): Map
   });
 }
 
-/** The primary key's columns among the mapped ones, in key order. */
-export function keyColumns(columns: readonly MappedColumn[], source: SourceTable): MappedColumn[] {
-  return source.primaryKey.flatMap((name) => columns.filter(({ column }) => column.name === name));
+/** The columns by which changes find their row, in key order; none when the table has no key. */
+export function keyColumns(
+  columns: readonly MappedColumn[],
+  shape: Pick<TargetShape, 'table' | 'source'>,
+): MappedColumn[] {
+  if (isWholeRowKey(shape)) return [...columns];
+  return keyNames(shape).flatMap((name) => columns.filter(({ column }) => column.name === name));
+}
+
+/**
+ * Names of the key's columns: what PostgreSQL writes with every delete. An index that is the replica identity stands
+ * before the primary key, whose columns a delete then lacks.
+ */
+export function keyNames({ table, source }: Pick<TargetShape, 'table' | 'source'>): readonly string[] {
+  return table.load === 'stream' && source.replicaIdentity === 'i' ? source.identityIndex : source.primaryKey;
+}
+
+/** Whether the whole row is the key, so that equal rows are one. */
+export function isWholeRowKey({ table, source }: Pick<TargetShape, 'table' | 'source'>): boolean {
+  return table.duplicates === 'collapse' && source.replicaIdentity === 'f' && source.primaryKey.length === 0;
 }
 
 /** The PostgreSQL expression that COPY selects for a column, in the form that its conversion takes. */

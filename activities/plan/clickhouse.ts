@@ -3,10 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClickHouse } from '../../adapters/clickhouse.ts';
 import type { FoundPipeline } from '../../adapters/definitions.ts';
-import { referenceDdl, streamDdl } from '../../core/ddl.ts';
+import { currentViewDdl, referenceDdl, streamDdl, streamObjects } from '../../core/ddl.ts';
 import { messageOf, TidegateError } from '../../core/errors.ts';
 import { chIdentifier, chLiteral, chTable } from '../../core/identifiers.ts';
-import { landingName, landingViewName } from '../../core/names.ts';
 import type { PlannedStep } from '../../core/plan.ts';
 import type { SourcePlan } from './source.ts';
 
@@ -33,6 +32,16 @@ export async function planClickHouse(
     detail: exists ? (replaced ? 'its SQL has changed' : 'exists') : '',
     ...(exists && !replaced ? {} : { apply: () => clickhouse.command(sql) }),
   });
+  // A view's comment is the fingerprint of its SQL.
+  const viewStep = (name: string, create: string): PlannedStep => {
+    const fingerprint = `tidegate ${createHash('sha256').update(create).digest('hex').slice(0, 16)}`;
+    const exists = comments.has(name);
+    const sql = `${create} COMMENT ${chLiteral(fingerprint)}`;
+    const planned = step(`view ${database}.${name}`, exists, sql, comments.get(name) !== fingerprint);
+    // The SQL of a pipeline's view names its tables without a database: they are those of the pipeline.
+    if (planned.apply) planned.apply = () => clickhouse.command(sql, { settings: { database } });
+    return planned;
+  };
 
   const steps = [
     step(`database ${database}`, Boolean(databaseExists), `CREATE DATABASE IF NOT EXISTS ${chIdentifier(database)}`),
@@ -40,27 +49,17 @@ export async function planClickHouse(
   for (const { table, source: sourceTable } of source.tables) {
     const shape = { database, table, source: sourceTable };
     const stream = table.load === 'stream';
-    const names = stream
-      ? [table.target, landingName(table.target), landingViewName(table.target), table.currentView as string]
-      : [table.target];
+    const names = stream ? streamObjects(table) : [table.target];
     const statements = stream ? streamDdl(shape) : referenceDdl(shape);
     for (const [index, sql] of statements.entries()) {
       const name = names[index] as string;
-      steps.push(step(`table ${database}.${name}`, comments.has(name), sql));
+      if (name === table.currentView) steps.push(viewStep(name, currentViewDdl(shape, 'CREATE OR REPLACE VIEW')));
+      else steps.push(step(`table ${database}.${name}`, comments.has(name), sql));
     }
   }
   for (const view of pipeline.views) {
     const select = await readView(found, view.file);
-    const fingerprint = `tidegate ${createHash('sha256').update(select).digest('hex').slice(0, 16)}`;
-    const name = chTable({ database, name: view.name });
-    const sql = `CREATE OR REPLACE VIEW ${name} AS ${select} COMMENT ${chLiteral(fingerprint)}`;
-    const object = `view ${database}.${view.name}`;
-    const exists = comments.has(view.name);
-    const changed = exists && comments.get(view.name) !== fingerprint;
-    const planned = step(object, exists, sql, changed);
-    // A view's SQL names its tables without a database: they are those of the pipeline.
-    if (planned.apply) planned.apply = () => clickhouse.command(sql, { settings: { database } });
-    steps.push(planned);
+    steps.push(viewStep(view.name, `CREATE OR REPLACE VIEW ${chTable({ database, name: view.name })} AS ${select}`));
   }
   return steps;
 }

@@ -1,10 +1,12 @@
 import type { Client } from 'pg';
 import { connectPostgres, readSourceTable } from '../../adapters/postgres.ts';
 import type { SourceTable } from '../../core/catalog.ts';
+import { requireStreamable } from '../../core/ddl.ts';
 import { type Pipeline, type PipelineTable, streamTables } from '../../core/definition.ts';
 import { messageOf, TidegateError } from '../../core/errors.ts';
 import { pgIdentifier, pgTable } from '../../core/identifiers.ts';
 import type { PlannedStep } from '../../core/plan.ts';
+import { isWholeRowKey, keyNames } from '../../core/typeMapping.ts';
 import type { ActivityDeps } from '../deps.ts';
 
 /** What the source looks like: the plan's items for it, and the catalog of every table that could be read. */
@@ -57,11 +59,16 @@ async function planTable(client: Client, table: PipelineTable, source: SourceTab
     const grant = `GRANT USAGE ON SCHEMA ${pgIdentifier(table.schema)} TO ${pgIdentifier(role)}; GRANT SELECT ON ${pgTable(table)} TO ${pgIdentifier(role)};`;
     return blocked(object, `role ${role} may not read it. As its owner run: ${grant}`);
   }
-  if (source.primaryKey.length === 0) {
-    return blocked(object, `it has no primary key. Run: ALTER TABLE ${pgTable(table)} ADD PRIMARY KEY (<columns>);`);
-  }
-  const key = source.primaryKey.join(', ');
-  return { system: 'postgres', object, action: 'none', detail: `${source.columns.length} columns, key ${key}` };
+  if (table.load === 'stream') requireStreamable({ table, source });
+  const detail = [`${source.columns.length} columns`, keyDetail(table, source)];
+  // PostgreSQL writes no change for these: see pg_publication's publish_via_partition_root.
+  if (source.kind === 'p') detail.push('rows that go by TRUNCATE, DROP or DETACH of one partition stay: DELETE them');
+  return { system: 'postgres', object, action: 'none', detail: detail.join(', ') };
+}
+
+function keyDetail(table: PipelineTable, source: SourceTable): string {
+  if (isWholeRowKey({ table, source })) return 'the whole row is its key: equal rows count once';
+  return `key ${keyNames({ table, source }).join(', ') || '(none)'}`;
 }
 
 async function planReplication(client: Client, pipeline: Pipeline): Promise<PlannedStep[]> {

@@ -70,6 +70,54 @@ suite('what streams into a target', () => {
     );
   });
 
+  test('a truncate removes what is older than itself, whenever that lands, and nothing newer', async () => {
+    const shape = await streamTable('emptied', 'id int PRIMARY KEY, v text');
+    await databases.copy(shape, versionOf({ lsn: 90n, offset: 0n }));
+    await databases.land(shape, [
+      envelope('c', { after: row(1, 'before'), lsn: 100 }),
+      envelope('t', { lsn: 101 }),
+      envelope('c', { after: row(2, 'after'), lsn: 102 }),
+    ]);
+    await databases.land(shape, [
+      envelope('u', { after: row(3, 'late'), lsn: 99 }),
+      envelope('t', { lsn: 50 }),
+      envelope('c', { after: row(1, 'again'), lsn: 103 }),
+    ]);
+    assert.deepEqual(await databases.currentRows(shape), [
+      { id: 1, v: 'again' },
+      { id: 2, v: 'after' },
+    ]);
+    assert.equal((await databases.summaries(shape)).target.rows, '2');
+  });
+
+  test('a key that moves within an update leaves no row behind', async () => {
+    await databases.postgres.query(`CREATE TABLE bag (a int, b text, c numeric(5,2));
+      ALTER TABLE bag REPLICA IDENTITY FULL; INSERT INTO bag VALUES (1, NULL, 1.5), (1, NULL, 1.5), (NULL, NULL, NULL)`);
+    const plain = await databases.shape('bag');
+    const shape = { ...plain, table: { ...plain.table, duplicates: 'collapse' as const } };
+    await databases.createTarget(shape);
+    await databases.copy(shape);
+    const { source, target } = await databases.summaries(shape);
+    assert.deepEqual(target, source);
+    assert.equal(target.rows, '2');
+    const of = (a: string, b: string, c: string) => ({ a, b, c });
+    await databases.land(shape, [
+      envelope('u', { before: of('null', 'null', 'null'), after: of('null', 'null', '"2.00"') }),
+      envelope('u', { before: of('1', 'null', '"1.50"'), after: of('1', 'null', '"1.50"') }),
+      envelope('c', { after: of('3', '"x"', 'null') }),
+      envelope('u', { before: of('3', '"x"', 'null'), after: of('3', 'null', 'null') }),
+    ]);
+    const { clickhouse } = databases;
+    assert.deepEqual(
+      await clickhouse.rows(`SELECT a, b, toString(c) AS c FROM ${databases.name}.bag_current ORDER BY ALL`),
+      [
+        { a: 1, b: null, c: '1.5' },
+        { a: 3, b: null, c: null },
+        { a: null, b: null, c: '2' },
+      ],
+    );
+  });
+
   test('a truncate writes no row', async () => {
     const shape = await streamTable(
       'truncated',

@@ -35,6 +35,7 @@ const THINGS: SourceTable = {
   ],
   primaryKey: ['id'],
   replicaIdentity: 'd',
+  identityIndex: [],
   estimatedRows: -1,
   pages: 0,
 };

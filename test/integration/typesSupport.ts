@@ -54,7 +54,16 @@ export class TwoDatabases {
     const currentView = load === 'stream' ? `${target}_current` : null;
     return {
       database: this.name,
-      table: { schema: 'public', name: table, label: table, load, target, currentView, schedule: null },
+      table: {
+        schema: 'public',
+        name: table,
+        label: table,
+        load,
+        target,
+        currentView,
+        duplicates: null,
+        schedule: null,
+      },
       source,
     };
   }

@@ -31,8 +31,8 @@ export interface ScenarioOptions {
   label: string;
   /** Run by the owner before anything else: tables and their first rows. */
   ddl: string;
-  /** The tables to replicate, as a definition names them. */
-  tables: readonly string[];
+  /** The tables to replicate, as a definition names them, or as it describes them. */
+  tables: readonly string[] | PipelineInput['tables'];
   /** Where the workers run; default: in this process. */
   workers?: 'in process' | 'child';
   /** Default: true. Otherwise nothing runs before start(). */
@@ -91,7 +91,7 @@ export class Scenario implements AsyncDisposable {
     const variable = name.toUpperCase();
     const input: PipelineInput = {
       ...{ name, source: { url: `${variable}_URL`, captureUrl: `${variable}_CAPTURE_URL` } },
-      tables: Object.fromEntries(tables.map((table) => [table, {}])),
+      tables: isList(tables) ? Object.fromEntries(tables.map((table) => [table, {}])) : tables,
     };
     const folder = mkdtempSync(join(tmpdir(), 'tidegate-scenario-'));
     writeFileSync(join(folder, 'pipeline.ts'), `export default ${JSON.stringify(input)};\n`);
@@ -275,4 +275,7 @@ export class Scenario implements AsyncDisposable {
     rmSync(join(this.environment.required('CONNECT_SECRETS_DIR'), `${name}.properties`), { force: true });
     if (failures.length > 0) throw new AggregateError(failures, `scenario ${name} left something behind`);
   }
+function isList(tables: ScenarioOptions['tables']): tables is readonly string[] {
+  return Array.isArray(tables);
+}
 }

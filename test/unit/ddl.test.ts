@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { copyPath, copySelect, referenceDdl, stagingDdl, streamDdl } from '../../core/ddl.ts';
+import { verifySql } from '../../core/canonical.ts';
+import { copyPath, copySelect, referenceDdl, stagingDdl, streamDdl, streamObjects } from '../../core/ddl.ts';
+import type { TidegateError } from '../../core/errors.ts';
 import { debeziumName } from '../../core/names.ts';
 import { sourceColumn, sourceTable, targetShape } from './typesSource.ts';
 
 const source = sourceTable([sourceColumn('v', 'text', 'text'), sourceColumn('tags', 'text[]', '_text')]);
 
 suite('statements for ClickHouse', () => {
-  test('a stream table has a target, a landing table, its view and a current view, in that order', () => {
-    const [target, landing, view, current, ...more] = streamDdl(targetShape(source));
+  test('a stream table has a target, a landing table, its truncations, a landing view and a current view, in that order', () => {
+    const [target, landing, truncations, truncationsView, view, current, ...more] = streamDdl(targetShape(source));
     assert.equal(more.length, 0);
     assert.equal(
       target,
@@ -22,13 +24,44 @@ suite('statements for ClickHouse', () => {
     assert.match(view!, /^CREATE MATERIALIZED VIEW IF NOT EXISTS `d`\.`t_landing_mv` TO `d`\.`t` AS SELECT /);
     assert.equal(
       current,
-      'CREATE VIEW IF NOT EXISTS `d`.`t_current` AS SELECT `id`, `v`, `tags` FROM `d`.`t` FINAL WHERE _deleted = 0',
+      'CREATE VIEW IF NOT EXISTS `d`.`t_current` AS SELECT `id`, `v`, `tags` FROM `d`.`t` FINAL WHERE _deleted = 0 ' +
+        'AND _version > ifNull((SELECT max(_version) FROM `d`.`t_truncations`), 0)',
     );
+    assert.match(truncations!, /^CREATE TABLE IF NOT EXISTS `d`\.`t_truncations` \(_version UInt128\) ENGINE = /);
+    assert.match(
+      truncationsView!,
+      /^CREATE MATERIALIZED VIEW IF NOT EXISTS `d`\.`t_truncations_mv` TO `d`\.`t_truncations` /,
+    );
+    const { table } = targetShape(source);
+    for (const [index, name] of streamObjects(table).entries()) {
+      assert.match(streamDdl(targetShape(source))[index]!, new RegExp(`^CREATE [A-Z ]+ \`d\`\\.\`${name}\` `));
+    }
   });
 
   test('the key keeps the order that the source gives it', () => {
     const keyed = sourceTable([sourceColumn('b', 'uuid', 'uuid', { notNull: true })], { primaryKey: ['b', 'id'] });
     assert.match(streamDdl(targetShape(keyed))[0]!, /ORDER BY \(`b`, `id`\)$/);
+  });
+
+  test('the index of the replica identity is the key, also beside a primary key', () => {
+    const identity = { replicaIdentity: 'i', identityIndex: ['code'] };
+    const keyed = sourceTable([sourceColumn('code', 'text', 'text', { notNull: true })], identity);
+    assert.match(streamDdl(targetShape(keyed))[0]!, /ORDER BY \(`code`\)$/);
+    assert.match(referenceDdl(targetShape(keyed, 'reference'))[0]!, /ORDER BY \(`id`\)$/);
+  });
+
+  test('without a key the whole row is one, where that is declared', () => {
+    const keyless = targetShape({ ...source, primaryKey: [], replicaIdentity: 'f' });
+    assert.throws(() => streamDdl(keyless), /no primary key/);
+    const declared = { ...keyless, table: { ...keyless.table, duplicates: 'collapse' as const } };
+    assert.match(streamDdl(declared)[0]!, /ORDER BY \(`id`, `v`, `tags`\) SETTINGS allow_nullable_key = 1$/);
+    const { postgres, clickhouse } = verifySql(declared);
+    assert.match(postgres.summary, /SELECT DISTINCT/);
+    assert.doesNotMatch(clickhouse.summary, /DISTINCT/);
+    assert.throws(
+      () => streamDdl({ ...declared, source: { ...declared.source, replicaIdentity: 'd' } }),
+      (error: TidegateError) => /REPLICA IDENTITY FULL and declare duplicates/.test(error.remedy),
+    );
   });
 
   test('a reference table is a plain one, with or without a key', () => {

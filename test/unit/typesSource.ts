@@ -34,6 +34,7 @@ export function sourceTable(columns: readonly SourceColumn[], more: Partial<Sour
       kind: 'r',
       primaryKey: ['id'],
       replicaIdentity: 'd',
+      identityIndex: [],
       estimatedRows: 0,
       pages: 0,
     },
@@ -47,7 +48,7 @@ export function targetShape(source: SourceTable, load: 'stream' | 'reference' = 
   const currentView = load === 'stream' ? `${name}_current` : null;
   return {
     database: 'd',
-    table: { schema, name, label: name, load, target: name, currentView, schedule: null },
+    table: { schema, name, label: name, load, target: name, currentView, duplicates: null, schedule: null },
     source,
   };
 }
