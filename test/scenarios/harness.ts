@@ -275,7 +275,8 @@ export class Scenario implements AsyncDisposable {
     rmSync(join(this.environment.required('CONNECT_SECRETS_DIR'), `${name}.properties`), { force: true });
     if (failures.length > 0) throw new AggregateError(failures, `scenario ${name} left something behind`);
   }
+}
+
 function isList(tables: ScenarioOptions['tables']): tables is readonly string[] {
   return Array.isArray(tables);
-}
 }
