@@ -74,6 +74,8 @@ export function copyOut(session: pg.Client, options: { select: string; onChunk: 
   };
   const body = new CountedRows({ onChunk: options.onChunk, complete });
   source.on('error', (error) => body.destroy(fail(error)));
+  // The source may fail before anybody reads. Whoever reads later meets the error then; unheard, it would end the process.
+  body.on('error', () => undefined);
   body.on('close', () => source.destroy());
   source.pipe(body);
   return { body, passed: () => ({ rows: body.rows, bytes: body.bytes }), failure: () => failure };
