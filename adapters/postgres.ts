@@ -94,7 +94,9 @@ const TABLE_SQL = `
     CASE WHEN c.relkind = 'r'
       THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END::float8 AS pages,
     ${indexColumns('i.indisprimary')} AS "primaryKey",
-    ${indexColumns("i.indisreplident AND c.relreplident = 'i'")} AS "identityIndex"
+    ${indexColumns("i.indisreplident AND c.relreplident = 'i'")} AS "identityIndex",
+    (SELECT conname::text FROM pg_constraint
+     WHERE conrelid = c.oid AND contype = 'p' AND condeferrable) AS "deferrableKey"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
 
@@ -109,7 +111,8 @@ const COLUMNS_SQL = `
     FROM resolved r JOIN pg_type t ON t.oid = r.type AND t.typtype = 'd'
   )
   SELECT a.attname AS name, a.attnum::int AS attnum, format_type(r.type, r.typmod) AS type, t.typname AS "typeName",
-    t.typtype AS "typeKind", t.typcategory AS "typeCategory", r."notNull", a.attgenerated <> '' AS generated,
+    t.typtype AS "typeKind", t.typcategory AS "typeCategory", a.attndims::int AS dimensions,
+    r."notNull", a.attgenerated <> '' AS generated,
     pg_get_expr(d.adbin, d.adrelid) AS default
   FROM resolved r
   JOIN pg_type t ON t.oid = r.type AND t.typtype <> 'd'

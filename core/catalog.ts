@@ -11,6 +11,8 @@ export interface SourceColumn {
   typeKind: string;
   /** pg_type.typcategory of the (base) type: `A` for arrays. */
   typeCategory: string;
+  /** pg_attribute.attndims: dimensions that an array is declared with. PostgreSQL does not hold values to it. */
+  dimensions: number;
   /** True when neither the column nor its domain allows NULL. */
   notNull: boolean;
   /** True for GENERATED ALWAYS AS (...) columns, which Debezium does not send. */
@@ -29,6 +31,8 @@ export interface SourceTable {
   columns: readonly SourceColumn[];
   /** Names of the primary key's columns in key order; empty when there is no primary key. */
   primaryKey: readonly string[];
+  /** Name of the primary key's constraint when it is DEFERRABLE, else null. */
+  deferrableKey: string | null;
   /** pg_class.relreplident: d default, f full, n nothing, i index. */
   replicaIdentity: string;
   /** Names of the columns of the index in REPLICA IDENTITY USING INDEX; empty when the identity is another. */

@@ -2,7 +2,7 @@ import type { SourceTable } from './catalog.ts';
 import { currentRows, truncationsDdl } from './ddlCurrent.ts';
 import { copyViewSelect, landingTuple, landingViewSelect } from './ddlLanding.ts';
 import { TidegateError } from './errors.ts';
-import { chIdentifier, chTable, formatTableName, pgTable } from './identifiers.ts';
+import { chIdentifier, chTable, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
 import {
   copyLandingName,
   copyViewName,
@@ -215,6 +215,14 @@ export function requireStreamable(shape: Pick<TargetShape, 'table' | 'source'>):
     const declare = `declare duplicates: 'collapse' for the table, which makes rows that are equal in all columns one`;
     const full = replicaIdentity === 'f' ? declare : `run ${alter} REPLICA IDENTITY FULL and ${declare}`;
     throw notReady('has no primary key, by which changes find their row', `Add one: ${add}; or ${full}.`);
+  }
+  if (source.deferrableKey !== null && key === primaryKey) {
+    const constraint = pgIdentifier(source.deferrableKey);
+    const names = primaryKey.map(pgIdentifier).join(', ');
+    throw notReady(
+      'has a DEFERRABLE primary key, so rows may exchange their keys, and their changes then have no safe order',
+      `No foreign key refers to such a key, so run: ${alter} DROP CONSTRAINT ${constraint}, ADD CONSTRAINT ${constraint} PRIMARY KEY (${names})`,
+    );
   }
   if (columns.some(({ name, generated }) => generated && key.includes(name))) {
     throw notReady('has a generated column in its key, which Debezium does not send', 'Use a plain column.');

@@ -2,9 +2,10 @@
 
 /**
  * create, change: apply will do it. none: as it should be. later: made by a workflow, not by apply.
- * blocked: apply refuses until a person has done what `detail` says.
+ * warn: apply goes on; `detail` says what will not reach the target as it is. blocked: apply refuses until a person has
+ * done what `detail` says.
  */
-export type PlanAction = 'create' | 'change' | 'none' | 'later' | 'blocked';
+export type PlanAction = 'create' | 'change' | 'none' | 'later' | 'warn' | 'blocked';
 
 export type PlanSystem = 'postgres' | 'kafka' | 'clickhouse' | 'connect' | 'temporal';
 
@@ -33,6 +34,7 @@ export function summarizePlan(items: readonly PlanItem[]): string {
     create: 'to create',
     change: 'to change',
     blocked: 'blocked',
+    warn: 'to be warned of',
     none: 'as they should be',
     later: 'made by the workflows',
   };

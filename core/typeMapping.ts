@@ -28,11 +28,6 @@ export interface MappedColumn {
 /** The table of types, for conversions and for the documentation. The first rule that covers a column counts. */
 export const TYPE_RULES: readonly TypeRule[] = [...NUMBER_RULES, ...TIME_RULES, ...TEXT_RULES];
 
-/** What the documentation says of arrays, which follow from the rules of their elements. */
-export const ARRAY_NOTE =
-  'JSON text in a String: numbers and booleans bare, everything else quoted. NULL, empty arrays and NULL elements are ' +
-  'kept apart; lower bounds are not kept; more than one dimension is refused by a load, and Debezium sends it as nulls.';
-
 /** Columns that the target has besides the source's. */
 export const VERSION_COLUMN = '_version';
 export const DELETED_COLUMN = '_deleted';
@@ -81,7 +76,7 @@ export function isWholeRowKey({ table, source }: Pick<TargetShape, 'table' | 'so
 /** The PostgreSQL expression that COPY selects for a column, in the form that its conversion takes. */
 export function copyExpression(column: SourceColumn): string {
   const name = pgIdentifier(column.name);
-  const conversion = ruleConversion(column);
+  const conversion = conversionFor(column);
   return conversion ? (conversion.copy?.(name) ?? name) : `${name}::text`;
 }
 
@@ -124,25 +119,33 @@ function typeOf({ notNull }: SourceColumn, { type }: Conversion): string {
   return inside ? `LowCardinality(Nullable(${inside}))` : `Nullable(${type})`;
 }
 
-/** The conversion of the first rule that covers the column; null when none does. */
-function ruleConversion(column: SourceColumn): Conversion | null {
-  const element = elementOf(column);
-  if (element) {
-    const conversion = ruleConversion(element);
-    return conversion?.element && conversion.streamed ? arrayConversion(conversion, conversion.element) : null;
-  }
-  const rule = TYPE_RULES.find(
+/** The first rule that covers a column; null when none does, as for arrays, which follow their elements' rules. */
+export function ruleFor(column: SourceColumn): TypeRule | null {
+  const covering = TYPE_RULES.find(
     ({ names, covers }) => (names.length === 0 || names.includes(column.typeName)) && (covers?.(column) ?? true),
   );
-  return rule ? rule.convert(column) : null;
+  return covering ?? null;
+}
+
+/** The conversion of a column by the table of types; null when no rule covers it. */
+export function conversionFor(column: SourceColumn): Conversion | null {
+  // Debezium sends these as NULLs; a load takes their text.
+  if (column.dimensions > 1) return null;
+  const element = elementOf(column);
+  if (element) {
+    const conversion = conversionFor(element);
+    return conversion?.element && conversion.streamed ? arrayConversion(conversion, conversion.element) : null;
+  }
+  return ruleFor(column)?.convert(column) ?? null;
 }
 
 /** COPY carries every type as text; what Debezium does to a value decides whether a stream can be exact. */
 function conversionOf(column: SourceColumn, { table, source }: Pick<TargetShape, 'table' | 'source'>): Conversion {
-  const conversion = ruleConversion(column);
+  const conversion = conversionFor(column);
   if (table.load === 'reference') return conversion ?? textConversion();
   if (!conversion?.streamed) {
-    const what = `${nameOf(source, column)} is of type ${column.type}, which Debezium does not carry exactly`;
+    const dimensions = column.dimensions > 1 ? ` of ${column.dimensions} dimensions` : '';
+    const what = `${nameOf(source, column)} is of type ${column.type}${dimensions}, which Debezium does not carry exactly`;
     throw new TidegateError('UNSUPPORTED_SOURCE', what, {
       remedy: `Load the table with load: 'reference', or give the column a type of the table of types, such as text.`,
     });

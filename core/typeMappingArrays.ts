@@ -1,6 +1,22 @@
 import type { SourceColumn } from './catalog.ts';
 import { chLiteral } from './identifiers.ts';
-import { type Conversion, type ElementForm, textConversion } from './typeMappingRule.ts';
+import { type Conversion, type ElementForm, type TypeLimit, textConversion } from './typeMappingRule.ts';
+
+/** How arrays are kept, for the documentation. */
+export const ARRAY_NOTE =
+  'JSON text: numbers and booleans bare, everything else quoted. NULL, empty arrays and NULL elements are kept apart; ' +
+  'lower bounds are not kept.';
+
+/** What is refused or changed in every array, besides what is in its elements. */
+export const ARRAY_LIMITS: readonly TypeLimit[] = [
+  {
+    lost: 'more than one dimension is refused by a load and as texts; Debezium sends other elements as NULL',
+    remedy: 'keep it out: CHECK (array_ndims(<column>) = 1)',
+  },
+];
+
+/** What Java writes for an array inside an array of texts: `[Ljava.lang.String;@1b6d3586`. */
+const JAVA_ARRAY = '^\\[+L[A-Za-z.]+;@[0-9a-f]+$';
 
 /**
  * Arrays are kept as JSON text, because ClickHouse has no NULL beside an empty array, and the elements are converted
@@ -19,9 +35,10 @@ export function arrayConversion({ parse, differs, neutral }: Conversion, element
     parse: (text) =>
       `concat('[', arrayStringConcat(arrayMap(x -> if(isNull(x), 'null', ${json}), ${elements(text)}), ','), ']')`,
     differs: (text) => {
-      // Debezium sends an array of more dimensions as nulls; COPY does not, and there it is refused.
+      // COPY shows more dimensions as they are; Debezium as nulls, or by the name of Java's array.
       const nested = `arrayExists(x -> startsWith(x, '[') OR startsWith(x, '{'), JSONExtractArrayRaw(${text}))`;
-      const structure = `NOT isValidJSON(${text}) OR NOT startsWith(${text}, '[') OR ${nested}`;
+      const java = `arrayExists(x -> match(ifNull(x, ''), ${chLiteral(JAVA_ARRAY)}), ${elements(text)})`;
+      const structure = `NOT isValidJSON(${text}) OR NOT startsWith(${text}, '[') OR ${nested} OR ${java}`;
       if (!differs) return structure;
       return `${structure} OR arrayExists(x -> isNotNull(x) AND (${differs(elementText, value)}), ${elements(text)})`;
     },
@@ -50,5 +67,5 @@ export function elementOf(column: SourceColumn): SourceColumn | null {
   const typeName = column.typeName.slice(1);
   const type = column.type.replace(/(\[\])+$/, '');
   const typeKind = RANGES.includes(typeName) ? 'r' : 'b';
-  return { ...column, type, typeName, typeKind, typeCategory: '' };
+  return { ...column, type, typeName, typeKind, typeCategory: '', dimensions: 0 };
 }

@@ -28,7 +28,7 @@ function integer(
     postgres,
     names: [name],
     clickhouse,
-    note: 'Exact; a number out of range is refused.',
+    note: 'Exact.',
     convert: () =>
       plainConversion({
         type: clickhouse,
@@ -104,7 +104,20 @@ export const NUMBER_RULES: readonly TypeRule[] = [
     names: ['numeric'],
     covers: (column) => modifiers(column).length > 0,
     clickhouse: 'Decimal(p, s)',
-    note: 'Exact; NaN is refused. With more than 76 digits it is a String. A negative scale is loaded, but not streamed.',
+    note: 'Exact, with all digits of the scale. With more than 76 digits it is a String.',
+    limits: [
+      {
+        lost: 'NaN is refused',
+        remedy: "declare the column numeric, which is kept as text, or keep NaN out: CHECK (<column> <> 'NaN')",
+        covers: (column) => Math.max(...modifiers(column)) <= MAX_DECIMAL,
+      },
+      {
+        lost: 'a negative scale is loaded, but not streamed',
+        remedy: 'give the column a scale of 0',
+        streamOnly: true,
+        covers: (column) => (modifiers(column)[1] ?? 0) < 0,
+      },
+    ],
     convert: (column) => {
       const [precision = 0, scale = 0] = modifiers(column);
       if (Math.max(precision, scale) > MAX_DECIMAL) return textConversion({ parse: numericText });
@@ -125,7 +138,13 @@ export const NUMBER_RULES: readonly TypeRule[] = [
     postgres: 'money',
     names: ['money'],
     clickhouse: 'Decimal(19, 2)',
-    note: 'Exact where lc_monetary has two digits after the point; else refused.',
+    note: 'Exact.',
+    limits: [
+      {
+        lost: 'amounts are refused where lc_monetary has another number of digits after the point than two',
+        remedy: 'declare the column numeric',
+      },
+    ],
     convert: () => {
       const amount = (column: string) => `${column}::numeric::text`;
       const conversion = decimal(19, 2);
@@ -137,7 +156,7 @@ export const NUMBER_RULES: readonly TypeRule[] = [
     postgres: 'bit(n)',
     names: ['bit'],
     clickhouse: 'String',
-    note: 'Zeros and ones. More than 128 bits that may be NULL need REPLICA IDENTITY FULL.',
+    note: 'Zeros and ones.',
     convert: (column) => {
       const [length = 1] = modifiers(column);
       return textConversion({

@@ -40,6 +40,18 @@ export interface ElementForm {
   copy: ((column: string) => string) | null;
 }
 
+/** Values of a type that do not reach the target as they are. */
+export interface TypeLimit {
+  /** Which values, and what becomes of them: `NaN is refused`. */
+  lost: string;
+  /** What a person can do; `<column>` stands for the column's quoted name. */
+  remedy: string;
+  /** True when only Debezium causes it, so that a load carries these values. */
+  streamOnly?: true;
+  /** Which of the rule's columns have these values; default: all. */
+  covers?: (column: SourceColumn) => boolean;
+}
+
 /** One line of the table of types: what the documentation says, and the conversion. */
 export interface TypeRule {
   /** As people write the type in PostgreSQL. */
@@ -50,8 +62,10 @@ export interface TypeRule {
   covers?: (column: SourceColumn) => boolean;
   /** The ClickHouse type, for the documentation. */
   clickhouse: string;
-  /** What is kept, what is refused, and what Debezium does not carry. */
+  /** How the values are kept, in whole sentences. */
   note: string;
+  /** What is refused or changed; default: nothing. The plan warns of these. */
+  limits?: readonly TypeLimit[];
   convert: (column: SourceColumn) => Conversion;
 }
 

@@ -12,6 +12,11 @@ function text(postgres: string, names: readonly string[], note = "PostgreSQL's t
   };
 }
 
+/** Debezium leaves arrays of these out of its messages, or sends NULL. */
+function withoutArrays(rule: TypeRule): TypeRule {
+  return { ...rule, convert: (column) => ({ ...rule.convert(column), element: null }) };
+}
+
 /** Types whose cast to text is not what they are written as: char(n) loses blanks, inet gains a mask. */
 function written(postgres: string, name: string, note: string): TypeRule {
   const canonical = { postgres: (value: string) => `concat(${value})`, clickhouse: (value: string) => value };
@@ -60,13 +65,14 @@ const HSTORE_CANONICAL = {
 export const TEXT_RULES: readonly TypeRule[] = [
   text('text, varchar', ['text', 'varchar', 'citext']),
   written('char(n)', 'bpchar', 'With the blanks that fill it up to its length.'),
-  text('name, "char"', ['name', 'char']),
+  withoutArrays(text('name', ['name'])),
+  text('"char"', ['char']),
   text('json', ['json'], "PostgreSQL's text, blanks and the order of keys included."),
   text('jsonb', ['jsonb'], "PostgreSQL's text. JSON null is the text null, SQL NULL is NULL."),
-  text('xml', ['xml']),
+  withoutArrays(text('xml', ['xml'])),
   written('inet', 'inet', "PostgreSQL's text; an address without a mask stays without."),
   text('cidr, macaddr, macaddr8', ['cidr', 'macaddr', 'macaddr8']),
-  text('tsvector', ['tsvector']),
+  withoutArrays(text('tsvector', ['tsvector'])),
   {
     ...text('range types', [], "PostgreSQL's text. Kafka Connect must run in UTC for tstzrange."),
     covers: (column) => column.typeKind === 'r',

@@ -1,5 +1,5 @@
 import { accurate, before, timestampDiffers, timestampOf } from './conversions.ts';
-import { plainConversion, quotedElement, type TypeRule, textConversion } from './typeMappingRule.ts';
+import { plainConversion, quotedElement, type TypeLimit, type TypeRule, textConversion } from './typeMappingRule.ts';
 
 const withoutZ = (text: string) => before('Z', text);
 const shown = (value: string) => `toString(${value})`;
@@ -15,7 +15,13 @@ function timestamp(postgres: string, name: string, written: (column: string) => 
     postgres,
     names: [name],
     clickhouse: "DateTime64(6, 'UTC')",
-    note: 'Exact to the microsecond. Infinity, years before Christ and years that ClickHouse cannot hold are refused.',
+    note: 'Exact to the microsecond.',
+    limits: [
+      {
+        lost: 'infinity, years before Christ and years after 9999 are refused',
+        remedy: "keep them out: CHECK (<column> >= '0001-01-01' AND <column> < '10000-01-01')",
+      },
+    ],
     convert: () =>
       plainConversion({
         type: "DateTime64(6, 'UTC')",
@@ -46,13 +52,27 @@ function wholeMicroseconds(text: string): string {
   return `concat(substring(${text}, 1, length(${text}) - length(${seconds}) - 1), ${rounded}, 'S')`;
 }
 
+/** Nothing shows afterwards which midnight it was. */
+const MIDNIGHT: TypeLimit = {
+  lost: 'Debezium turns 24:00:00 into 00:00:00',
+  remedy: "keep it out: CHECK (<column> < '24:00')",
+  streamOnly: true,
+};
+
 /** Dates, times and intervals. */
 export const TIME_RULES: readonly TypeRule[] = [
   {
     postgres: 'date',
     names: ['date'],
     clickhouse: 'Date32',
-    note: 'Exact from 1900-01-01 to 2299-12-31; other dates and infinity are refused.',
+    note: 'Exact.',
+    limits: [
+      {
+        lost: 'dates outside 1900-01-01 to 2299-12-31 and infinity are refused',
+        remedy:
+          "declare the column timestamp, or keep them out: CHECK (<column> BETWEEN '1900-01-01' AND '2299-12-31')",
+      },
+    ],
     convert: () =>
       plainConversion({
         type: 'Date32',
@@ -69,7 +89,8 @@ export const TIME_RULES: readonly TypeRule[] = [
     postgres: 'time',
     names: ['time'],
     clickhouse: 'String',
-    note: "PostgreSQL's text. Debezium turns 24:00:00 into 00:00:00.",
+    note: "PostgreSQL's text.",
+    limits: [MIDNIGHT],
     convert: () =>
       textConversion({
         parse: withoutZ,
@@ -81,7 +102,11 @@ export const TIME_RULES: readonly TypeRule[] = [
     postgres: 'timetz',
     names: ['timetz'],
     clickhouse: 'String',
-    note: 'The time in UTC: Debezium does not carry the offset, and turns 24:00:00 into 00:00:00.',
+    note: 'The time in UTC, without the offset, which Debezium does not carry.',
+    limits: [
+      { lost: 'the offset is not kept', remedy: 'keep the offset in a column of its own' },
+      { ...MIDNIGHT, lost: 'Debezium turns 24:00:00+00 into 00:00:00' },
+    ],
     convert: () => {
       const utc = (column: string) => `(${column} AT TIME ZONE 'UTC')::time::text`;
       return textConversion({
@@ -96,7 +121,13 @@ export const TIME_RULES: readonly TypeRule[] = [
     postgres: 'interval',
     names: ['interval'],
     clickhouse: 'String',
-    note: 'Each unit apart: P1Y2M3DT4H5M6.7S. Debezium turns infinity into zero; a load refuses it.',
+    note: 'Each unit apart: P1Y2M3DT4H5M6.7S.',
+    limits: [
+      {
+        lost: 'Debezium turns infinity into zero; a load refuses it',
+        remedy: 'keep it out: CHECK (isfinite(<column>))',
+      },
+    ],
     convert: () =>
       textConversion({
         neutral: 'P0Y0M0DT0H0M0S',

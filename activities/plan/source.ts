@@ -3,10 +3,11 @@ import { connectPostgres, readSourceTable } from '../../adapters/postgres.ts';
 import type { SourceTable } from '../../core/catalog.ts';
 import { requireStreamable } from '../../core/ddl.ts';
 import { type Pipeline, type PipelineTable, streamTables } from '../../core/definition.ts';
-import { messageOf, TidegateError } from '../../core/errors.ts';
+import { type ErrorCode, messageOf, TidegateError } from '../../core/errors.ts';
 import { pgIdentifier, pgTable } from '../../core/identifiers.ts';
 import type { PlannedStep } from '../../core/plan.ts';
-import { isWholeRowKey, keyNames } from '../../core/typeMapping.ts';
+import { type ColumnWarning, columnObject, columnWarnings } from '../../core/typeLimits.ts';
+import { isWholeRowKey, keyNames, mappedColumns } from '../../core/typeMapping.ts';
 import type { ActivityDeps } from '../deps.ts';
 
 /** What the source looks like: the plan's items for it, and the catalog of every table that could be read. */
@@ -14,6 +15,9 @@ export interface SourcePlan {
   steps: PlannedStep[];
   tables: { table: PipelineTable; source: SourceTable }[];
 }
+
+/** A person has to change the source, or the definition; the other tables can be planned. */
+const BLOCKING: readonly ErrorCode[] = ['SOURCE_NOT_READY', 'UNSUPPORTED_SOURCE'];
 
 /** Checks the source through the capture role and plans the publication. Changes nothing. */
 export async function planSource(deps: ActivityDeps, pipeline: Pipeline): Promise<SourcePlan> {
@@ -26,11 +30,11 @@ export async function planSource(deps: ActivityDeps, pipeline: Pipeline): Promis
       try {
         const source = await readSourceTable(client, table);
         const step = await planTable(client, table, source);
-        steps.push(step);
+        steps.push(step, ...columnWarnings(table, source).map((warning) => warned(source, warning)));
         // What is blocked has no target yet; what has none cannot be planned.
         if (step.action !== 'blocked') tables.push({ table, source });
       } catch (error) {
-        if (!(error instanceof TidegateError) || error.code !== 'SOURCE_NOT_READY') throw error;
+        if (!(error instanceof TidegateError) || !BLOCKING.includes(error.code)) throw error;
         steps.push(blocked(`table ${table.label}`, messageOf(error)));
       }
     }
@@ -42,6 +46,10 @@ export async function planSource(deps: ActivityDeps, pipeline: Pipeline): Promis
   } finally {
     await client.end();
   }
+}
+
+function warned(source: SourceTable, { column, detail }: ColumnWarning): PlannedStep {
+  return { system: 'postgres', object: columnObject(source, column), action: 'warn', detail };
 }
 
 function blocked(object: string, detail: string): PlannedStep {
@@ -60,6 +68,8 @@ async function planTable(client: Client, table: PipelineTable, source: SourceTab
     return blocked(object, `role ${role} may not read it. As its owner run: ${grant}`);
   }
   if (table.load === 'stream') requireStreamable({ table, source });
+  // Throws for a column that cannot be replicated.
+  mappedColumns({ table, source });
   const detail = [`${source.columns.length} columns`, keyDetail(table, source)];
   // PostgreSQL writes no change for these: see pg_publication's publish_via_partition_root.
   if (source.kind === 'p') detail.push('rows that go by TRUNCATE, DROP or DETACH of one partition stay: DELETE them');

@@ -34,6 +34,9 @@ export function registerApply(program: Command, context: CommandContext): void {
     .action(async (name: string | undefined) => {
       const { applyPlan } = await import('../../activities/planPipeline.ts');
       for (const { pipeline, steps } of await readPlans(context, name)) {
+        for (const { object, detail } of steps.filter(({ action }) => action === 'warn')) {
+          console.log(`${pipeline}: ${SIGNS.warn} ${object}: ${detail}`);
+        }
         await applyPlan(steps, ({ action, object }) =>
           console.log(`${pipeline}: ${action === 'create' ? 'created' : 'changed'} ${object}`),
         );
@@ -61,7 +64,7 @@ async function readPlans(
   return plans;
 }
 
-const SIGNS = { create: '+', change: '~', none: ' ', later: '>', blocked: '!' } as const;
+const SIGNS = { create: '+', change: '~', none: ' ', later: '>', warn: '?', blocked: '!' } as const;
 
 /** A plan as text: a sign, the system and the object; what is blocked says what a person has to do. */
 export function planLines(pipeline: string, steps: readonly PlannedStep[]): string[] {
@@ -71,7 +74,7 @@ export function planLines(pipeline: string, steps: readonly PlannedStep[]): stri
       const line = `  ${SIGNS[action]} ${system.padEnd(10)} ${object}`;
       const whole = detail === '' ? line : `${line}: ${detail}`;
       // SQL that is to be copied is never broken or cut; all else fits the screen.
-      return action === 'blocked'
+      return action === 'blocked' || action === 'warn'
         ? [whole]
         : action === 'none' && whole.length > WIDTH
           ? [line]

@@ -82,6 +82,12 @@ suite('a value that ClickHouse would change silently is refused', () => {
     ['what is not hexadecimal', 'raw', '"zz"'],
     ['an object in an array', 'tags', '[{"a":1}]'],
     ['an array in an array', 'tags', '[["a"]]'],
+    [
+      'the name of a Java array, which stands for one of more dimensions',
+      'tags',
+      '["[Ljava.lang.String;@1b6d3586",null]',
+    ],
+    ['the same of three dimensions', 'tags', '["[[Ljava.lang.Object;@fa0"]'],
     ['a text in an array of integers', 'counts', '["x"]'],
     ['a text instead of an array', 'counts', '"{1,2}"'],
     ['an interval that is not one', 'span', '"1 day"'],

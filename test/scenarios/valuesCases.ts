@@ -72,10 +72,11 @@ const TIMES: readonly ValueCase[] = [
       "'1900-01-01Z'",
       "'2299-12-31 23:59:59.999999Z'",
       "'2024-03-31 02:30:00.000001+05:30'",
+      "'9999-12-31 23:59:59.999999Z'",
     ],
   },
   { type: 'time', values: ["'00:00:00'", "'23:59:59.999999'", "'12:34:56.1'"] },
-  { type: 'timetz', values: ["'00:00:00+00'", "'23:59:59.999999-11:30'", "'12:34:56.1+14'"] },
+  { type: 'timetz', values: ["'00:00:00+00'", "'23:59:59.999999-11:30'", "'12:34:56.1+14'", "'24:00:00+02'"] },
   {
     type: 'interval',
     values: [
@@ -194,7 +195,10 @@ const ARRAYS: readonly ValueCase[] = [
   { type: 'timestamp[]', values: ["'{1969-12-31 23:59:59.1,NULL}'"] },
   { type: 'timestamptz[]', values: ["'{1969-12-31 23:59:59.1Z,NULL}'"] },
   { type: 'time[]', values: ["'{12:34:56.1,NULL}'"] },
-  { type: 'jsonb[]', values: [raw`ARRAY['{"a": "\"\\"}'::jsonb, '"x"', '12345678901234567890.10']`] },
+  {
+    type: 'jsonb[]',
+    values: [raw`ARRAY['{"a": "\"\\"}'::jsonb, '"x"', '12345678901234567890.10']`, "ARRAY['null'::jsonb, NULL]"],
+  },
   { type: 'bytea[]', values: [raw`ARRAY['\xdead'::bytea, '\x', NULL]`] },
   { type: 'inet[]', values: ["'{10.0.0.1,NULL}'"] },
   { type: 'citext[]', values: ["'{Ab,NULL}'"] },

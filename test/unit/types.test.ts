@@ -59,6 +59,9 @@ suite('the table of types', () => {
       ['bit varying(5)', 'varbit'],
       ['numeric[]', '_numeric'],
       ['mood[]', '_mood'],
+      ['xml[]', '_xml'],
+      ['name[]', '_name'],
+      ['tsvector[]', '_tsvector'],
       ['interval[]', '_interval'],
       ['int4multirange[]', '_int4multirange'],
       ['geometry', 'geometry'],
@@ -68,6 +71,15 @@ suite('the table of types', () => {
       assert.equal(typeOf(type, typeName, {}, 'reference'), 'Nullable(String)', type);
       assert.equal(copyExpression(sourceColumn('v', type, typeName)), '"v"::text');
     }
+  });
+
+  test('an array that is declared with two dimensions is not streamed, and is loaded as text', () => {
+    assert.throws(() => typeOf('integer[]', '_int4', { dimensions: 2 }), {
+      code: 'UNSUPPORTED_SOURCE',
+      message: /of type integer\[\] of 2 dimensions/,
+    });
+    const column = sourceColumn('v', 'integer[]', '_int4', { dimensions: 2 });
+    assert.equal(copyExpression(column), '"v"::text');
   });
 
   test('has a note and a ClickHouse type for each line', () => {

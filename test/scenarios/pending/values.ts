@@ -4,16 +4,13 @@ import { Scenario } from '../harness.ts';
 /** Values that Debezium changes without a word: source and target have to be equal all the same, or the message refused. */
 const CASES = [
   { type: 'time', value: "'24:00:00'" },
-  { type: 'timetz', value: "'24:00:00+02'" },
   { type: 'interval', value: "'infinity'" },
   { type: 'integer[]', value: "'{{1,2},{3,4}}'" },
   { type: 'text[]', value: `'{{"a"},{NULL}}'` },
-  { type: 'jsonb[]', value: "ARRAY['null'::jsonb, NULL]" },
   { type: 'date', value: "'infinity'" },
   { type: 'date', value: "'0044-03-15 BC'" },
   { type: 'timestamp', value: "'-infinity'" },
   { type: 'timestamptz', value: "'infinity'" },
-  { type: 'timestamptz', value: "'9999-12-31 23:59:59.999999Z'" },
   { type: 'date', value: "'9999-12-31'" },
   { type: 'numeric(10,2)', value: "'NaN'" },
   { type: 'varbit', value: "B'101'" },
