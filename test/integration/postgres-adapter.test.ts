@@ -91,11 +91,18 @@ suite('the PostgreSQL client', () => {
     const { columns, oid, ...table } = await readSourceTable(client, { schema: 'Odd Schema', name: 'a.b' });
     assert.ok(Number.isInteger(oid) && oid > 0);
     assert.deepEqual(table, {
-      ...{ schema: 'Odd Schema', name: 'a.b', kind: 'r', primaryKey: ['part', 'id'], replicaIdentity: 'f', identityIndex: [] },
-      ...{ estimatedRows: 1000, pages: table.pages },
+      ...{
+        schema: 'Odd Schema',
+        name: 'a.b',
+        kind: 'r',
+        primaryKey: ['part', 'id'],
+        replicaIdentity: 'f',
+        identityIndex: [],
+      },
+      ...{ deferrableKey: null, estimatedRows: 1000, pages: table.pages },
     });
     assert.ok(table.pages > 0);
-    const plain = { notNull: false, generated: false, default: null };
+    const plain = { dimensions: 0, notNull: false, generated: false, default: null };
     assert.deepEqual(columns, [
       {
         ...plain,
@@ -147,6 +154,7 @@ suite('the PostgreSQL client', () => {
         typeName: '_varchar',
         typeKind: 'b',
         typeCategory: 'A',
+        dimensions: 1,
       },
       {
         ...plain,
