@@ -105,7 +105,11 @@ export const TIME_RULES: readonly TypeRule[] = [
     note: 'The time in UTC, without the offset, which Debezium does not carry.',
     limits: [
       { lost: 'the offset is not kept', remedy: 'keep the offset in a column of its own' },
-      { ...MIDNIGHT, lost: 'Debezium turns 24:00:00+00 into 00:00:00' },
+      {
+        ...MIDNIGHT,
+        lost: 'Debezium turns 24:00:00+00 into 00:00:00',
+        remedy: "keep it out: CHECK (<column>::time < '24:00')",
+      },
     ],
     convert: () => {
       const utc = (column: string) => `(${column} AT TIME ZONE 'UTC')::time::text`;
