@@ -1,33 +1,25 @@
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ClickHouseError } from '@clickhouse/client';
 import type { ClickHouse } from '../adapters/clickhouse.ts';
-import { insertRetryMs } from '../core/batching.ts';
 import { classify } from '../core/clickhouseErrors.ts';
 import { LANDING_SETTINGS } from '../core/ddl.ts';
-import { coordinatesOf } from '../core/envelope.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
-import { halve, type MessageBatch } from '../core/streamBuffer.ts';
+import { isolate, sampleIsBad } from '../core/isolate.ts';
+import type { MessageBatch } from '../core/streamBuffer.ts';
+import { untilDone } from './runStreamPatience.ts';
 
-/** A message that cannot be loaded: where it is, its bytes, and why. */
-export interface BadMessage {
-  table: string;
-  topic: string;
-  partition: number;
-  offset: bigint;
-  bytes: Buffer;
+/** Why ClickHouse does not take a batch as it is. */
+export interface Refusal {
+  /** The name of ClickHouse's error, or SEVERAL_VALUES. */
+  code: string;
   /** The end of a sentence that begins with the message. */
   reason: string;
 }
-
-/** Thrown when the stream is being stopped while ClickHouse refuses a batch: it stays uncommitted. */
-export class LandingAbandoned extends Error {}
 
 export interface LanderOptions {
   clickhouse: ClickHouse;
   /** As people write the table's name. */
   table: string;
-  topic: string;
   /** Quoted name of the landing table. */
   into: string;
   /** Aborted when the stream is being stopped: then nothing is tried again. */
@@ -36,8 +28,10 @@ export interface LanderOptions {
   onTrouble: (problem: string | null) => void;
   /** Is given each part of a batch that has landed, in the batch's order. */
   onLanded: (part: MessageBatch) => void;
-  /** Is given a message that stands alone and is refused. When it returns, the message counts as dealt with. */
-  onBadMessage: (bad: BadMessage) => Promise<void>;
+  /** Is given each row that cannot land, and its position in the batch, in the batch's order with the landed parts. */
+  onRefused: (row: MessageBatch, about: { index: number; refusal: Refusal }) => void;
+  /** Is told when all but certainly most of a large batch is bad. It throws. */
+  onMostRefused: (refusal: Refusal) => never;
 }
 
 /** Splitting a body for several threads costs a fifth more work than it is worth at the size of a flush. */
@@ -45,6 +39,7 @@ const INSERT_SETTINGS = { ...LANDING_SETTINGS, input_format_parallel_parsing: 0 
 
 /** TOO_MANY_PARTS: also raised when one insert would write more than 100 partitions. */
 const TOO_MANY_PARTS = '252';
+const TOO_MANY_PARTITIONS = 'TOO_MANY_PARTITIONS';
 
 /** Inserts batches into one landing table until each has landed, and finds the messages that cannot. */
 export class Lander {
@@ -55,36 +50,45 @@ export class Lander {
   }
 
   /**
-   * Returns when every row of the batch has landed or has been dealt with as a bad message.
-   * @throws TidegateError SCHEMA_DRIFT or ACCESS_DENIED, what onBadMessage throws, or LandingAbandoned.
+   * Returns when every row of the batch has landed or has been given to onRefused.
+   * @throws TidegateError SCHEMA_DRIFT or ACCESS_DENIED, what onRefused or onMostRefused throw, or LandingAbandoned.
    */
   async land(batch: MessageBatch): Promise<void> {
-    const refusal = await this.#insert(batch);
-    if (refusal === null) {
+    let first: Refusal | null = await this.#insert(batch);
+    if (first === null) {
       this.#options.onLanded(batch);
-    } else if (batch.rows > 1) {
-      // Rows of a refused batch that did get through land once more; the target keeps one of each.
-      for (const half of halve(batch)) await this.land(half);
-    } else {
-      await this.#options.onBadMessage(this.#badMessage(batch, refusal));
+      return;
     }
+    const attempt = (part: MessageBatch) => this.#insert(part);
+    if (first.code !== TOO_MANY_PARTITIONS && (await sampleIsBad(batch, attempt))) this.#options.onMostRefused(first);
+    const { onLanded, onRefused } = this.#options;
+    await isolate(batch, {
+      // The batch as a whole has just been tried.
+      attempt: async (part) => {
+        const refusal = first ?? (await attempt(part));
+        first = null;
+        return refusal;
+      },
+      onLanded,
+      onRefused,
+    });
   }
 
-  /** Tries until the batch has landed (null) or is refused for what is in it (the reason). */
-  async #insert(batch: MessageBatch): Promise<string | null> {
-    for (let failures = 1; ; failures++) {
+  /** Tries until the batch has landed (null) or is refused for what is in it. */
+  async #insert(batch: MessageBatch): Promise<Refusal | null> {
+    const { onTrouble, stopping } = this.#options;
+    return await untilDone({ stopping, onTrouble, what: 'the insert' }, async () => {
       try {
         const { readRows } = await this.#send(batch);
-        this.#options.onTrouble(null);
         // A value like `{..}{..}` passes for two rows.
-        return readRows === batch.rows ? null : `ClickHouse read ${readRows} rows from ${batch.rows} messages`;
+        if (readRows === batch.rows) return null;
+        return { code: 'SEVERAL_VALUES', reason: `was read as ${readRows} rows` };
       } catch (error) {
         const refusal = this.#refusalOf(error, batch);
-        if (refusal !== null) return refusal;
-        this.#options.onTrouble(`the insert has failed ${failures} time(s) and is tried again: ${messageOf(error)}`);
-        await this.#pause(insertRetryMs(failures), error);
+        if (refusal === null) throw error;
+        return refusal;
       }
-    }
+    });
   }
 
   async #send(batch: MessageBatch): Promise<{ readRows: number }> {
@@ -97,16 +101,17 @@ export class Lander {
   }
 
   /**
-   * The reason when the batch itself is refused, null when it should be sent again as it is.
+   * The refusal of the batch itself, null when it should be sent again as it is.
    * @throws TidegateError for what neither another try nor leaving a message out would help.
    */
-  #refusalOf(error: unknown, batch: MessageBatch): string | null {
+  #refusalOf(error: unknown, batch: MessageBatch): Refusal | null {
     const { table } = this.#options;
-    if (error instanceof TidegateError && !error.retryable) throw error;
     if (!(error instanceof ClickHouseError)) return null;
-    if (error.code === TOO_MANY_PARTS && /partitions/i.test(error.message) && batch.rows > 1) return error.message;
+    if (error.code === TOO_MANY_PARTS && /partitions/i.test(error.message) && batch.rows > 1) {
+      return { code: TOO_MANY_PARTITIONS, reason: messageOf(error) };
+    }
     const kind = classify(error.code, error.message);
-    if (kind === 'bad-data') return messageOf(error);
+    if (kind === 'bad-data') return { code: error.type ?? error.code, reason: `was refused: ${briefly(error)}` };
     if (kind === 'drift') {
       throw new TidegateError('SCHEMA_DRIFT', `changes of ${table} no longer fit its target: ${messageOf(error)}`, {
         remedy: 'Bring the target up to date with the source; the stream then goes on where it stopped.',
@@ -121,20 +126,9 @@ export class Lander {
     }
     return null;
   }
+}
 
-  async #pause(milliseconds: number, reason: unknown): Promise<void> {
-    const { stopping } = this.#options;
-    const waited = await sleep(milliseconds, true, { signal: stopping }).catch(() => false);
-    if (!waited) throw new LandingAbandoned('stopped while ClickHouse refused a batch', { cause: reason });
-  }
-
-  #badMessage(single: MessageBatch, reason: string): BadMessage {
-    const { table, topic } = this.#options;
-    const line = Buffer.concat(single.chunks).subarray(0, -1);
-    const { partition, offset } = coordinatesOf(line);
-    const bytes = Buffer.concat([Buffer.from('{'), line.subarray(line.indexOf(',', line.indexOf(',') + 1) + 1)]);
-    // ClickHouse appends the whole expression that it was computing.
-    const brief = reason.split(/: while executing '|: while pushing to view/, 1)[0];
-    return { table, topic, partition, offset, bytes, reason: `was refused: ${brief}` };
-  }
+/** ClickHouse appends the whole expression that it was computing. */
+function briefly(error: ClickHouseError): string {
+  return messageOf(error).split(/: while executing '|: while pushing to view/, 1)[0]!;
 }

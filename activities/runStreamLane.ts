@@ -1,9 +1,21 @@
 import { FLUSH_LIMITS, msUntilFlush } from '../core/batching.ts';
-import { type MessageBatch, nextOffsets, type PendingBatch, StreamBuffer } from '../core/streamBuffer.ts';
-import { type BadMessage, Lander, type LanderOptions, LandingAbandoned } from './runStreamLander.ts';
+import type { BadMessage } from '../core/deadLetters.ts';
+import { TidegateError } from '../core/errors.ts';
+import { mostAreBad } from '../core/isolate.ts';
+import { type MessageBatch, type PendingBatch, StreamBuffer } from '../core/streamBuffer.ts';
+import { Lander, type LanderOptions, type Refusal } from './runStreamLander.ts';
+import { LandingAbandoned, untilDone } from './runStreamPatience.ts';
+import { badMessage, Settling } from './runStreamSettling.ts';
 import { Signal } from './runStreamSignal.ts';
 
-export interface LaneOptions extends Omit<LanderOptions, 'stopping'> {
+export interface LaneOptions extends Omit<LanderOptions, 'stopping' | 'onRefused' | 'onMostRefused'> {
+  topic: string;
+  /** Makes the bad messages of a batch durable as dead letters; throws BAD_MESSAGE when the stream is to stop instead. */
+  keep: (bad: readonly BadMessage[]) => Promise<void>;
+  /** Is told how many messages have been set aside. */
+  onSetAside: (messages: number) => void;
+  /** Throws SCHEMA_DRIFT when the target no longer matches the source. */
+  checkDrift: () => Promise<void>;
   /** Grows when the consumer group is joined anew. */
   generation: () => number;
   /** Commits what has landed, unless the generation has passed in which it was read. */
@@ -27,8 +39,7 @@ export class Lane {
   #flushing: PendingBatch | null = null;
   #lastFlushAt = 0;
   #urgent = false;
-  /** What has landed of a batch that had to be cut, by partition. */
-  #landed = new Map<number, bigint>();
+  #settling = new Settling();
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -38,13 +49,16 @@ export class Lane {
       ...options,
       stopping: this.#stopping.signal,
       onLanded: (part) => this.#noteLanded(part),
-      onBadMessage: (bad) => this.#refuse(bad),
+      onRefused: (row, about) => this.#refused(row, about),
+      onMostRefused: (refusal) => {
+        throw this.#mostAreBad('most', refusal.reason);
+      },
     });
   }
 
   /** Bytes that wait or are being inserted. */
   get heldBytes(): number {
-    return this.pending.bytes + (this.#flushing?.bytes ?? 0);
+    return this.pending.bytes + (this.#flushing?.heldBytes ?? 0);
   }
 
   /** True when everything that was appended has landed and been committed. */
@@ -77,7 +91,7 @@ export class Lane {
 
   /**
    * Runs until finish, or until something fails for good.
-   * @throws TidegateError as Lander.land does, or what commit throws.
+   * @throws TidegateError SCHEMA_DRIFT, ACCESS_DENIED, BAD_MESSAGE, or what commit throws.
    */
   async run(): Promise<void> {
     try {
@@ -110,9 +124,9 @@ export class Lane {
     const generation = this.#options.generation();
     this.#flushing = batch;
     this.#lastFlushAt = performance.now();
-    this.#landed = new Map();
+    this.#settling = new Settling();
     try {
-      if (batch.rows > 0) await this.#lander.land(batch);
+      await this.#settle(batch, generation);
       await this.#options.commit(batch.next, generation);
     } finally {
       this.#flushing = null;
@@ -120,15 +134,59 @@ export class Lane {
     }
   }
 
-  #noteLanded(part: MessageBatch): void {
-    this.#options.onLanded(part);
-    if (part === this.#flushing) return;
-    for (const [partition, next] of nextOffsets(part)) this.#landed.set(partition, next);
+  /**
+   * Returns when each message of the batch has landed or is a dead letter. When the stream stops at a bad message, what
+   * came before it is committed, so that the stream stands right before it.
+   */
+  async #settle(batch: PendingBatch, generation: number): Promise<void> {
+    const settling = this.#settling;
+    try {
+      if (batch.rows > 0) await this.#lander.land(batch);
+      const bad = [...settling.refused, ...batch.rejected];
+      if (mostAreBad(bad.length, batch.rows + batch.rejected.length)) {
+        throw this.#mostAreBad(`${bad.length} of ${batch.rows + batch.rejected.length}`, bad[0]!.reason);
+      }
+      await this.#setAside(bad, settling.refused.length > 0);
+    } catch (error) {
+      if (!(error instanceof TidegateError)) throw error;
+      const next = settling.nextBeforeBad(batch.rejected);
+      if (next.size > 0) await this.#options.commit(next, generation);
+      throw error;
+    }
   }
 
-  /** Commits what came before the message, so that a stream that stops at it stands right before it. */
-  async #refuse(bad: BadMessage): Promise<void> {
-    if (this.#landed.size > 0) await this.#options.commit(this.#landed, this.#options.generation());
-    await this.#options.onBadMessage(bad);
+  async #setAside(bad: readonly BadMessage[], refused: boolean): Promise<void> {
+    if (bad.length === 0) return;
+    const { onTrouble, keep, checkDrift, onSetAside } = this.#options;
+    const patience = { stopping: this.#stopping.signal, onTrouble };
+    if (refused) await untilDone({ ...patience, what: 'the comparison of source and target' }, checkDrift);
+    await untilDone({ ...patience, what: 'keeping dead letters' }, () => keep(bad));
+    onSetAside(bad.length);
+  }
+
+  #noteLanded(part: MessageBatch): void {
+    this.#options.onLanded(part);
+    // Where all of a batch is good, its offsets are known already.
+    if (part !== this.#flushing || this.#flushing.rejected.length > 0) this.#settling.landed(part);
+  }
+
+  #refused(row: MessageBatch, { index, refusal }: { index: number; refusal: Refusal }): void {
+    const batch = this.#flushing!;
+    this.#settling.refused.push(badMessage(row, { refusal, origin: batch.origins.at(index) }));
+    const bad = this.#settling.refused.length + batch.rejected.length;
+    const all = batch.rows + batch.rejected.length;
+    if (mostAreBad(bad, all)) throw this.#mostAreBad(`at least ${bad} of ${all}`, refusal.reason);
+  }
+
+  #mostAreBad(share: string, reason: string): TidegateError {
+    const { table, topic } = this;
+    return new TidegateError(
+      'BAD_MESSAGE',
+      `${share} messages of one batch of ${topic} for ${table} cannot be loaded: one ${reason}`,
+      {
+        remedy:
+          "That is hardly the messages' fault: correct the target, or what writes to the topic, and resume the stream; nothing was set aside.",
+      },
+    );
   }
 }

@@ -1,12 +1,12 @@
 import type { EachBatchPayload } from 'kafkajs';
 import { HELD_BYTES_LIMIT } from '../core/batching.ts';
-import { type Pipeline, streamTables } from '../core/definition.ts';
+import { type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
 import { defectOf, objectStart } from '../core/envelope.ts';
-import { TidegateError } from '../core/errors.ts';
 import { chTable } from '../core/identifiers.ts';
 import { landingName, topicOf } from '../core/names.ts';
 import type { ActivityDeps } from './deps.ts';
-import type { BadMessage } from './runStreamLander.ts';
+import { DeadLetterKeeper } from './runStreamDeadLetters.ts';
+import { checkDrift } from './runStreamDrift.ts';
 import { Lane } from './runStreamLane.ts';
 import { TopicReader } from './runStreamReader.ts';
 import { Signal } from './runStreamSignal.ts';
@@ -14,10 +14,12 @@ import { ProgressKeeper } from './streamProgress.ts';
 
 /** What a caller may put in its own way at the seams of the stream. */
 export interface StreamSeams {
-  /** Deals with a message that cannot be loaded; returns when the stream may go on without it. Default: fails. */
-  onBadMessage?: (bad: BadMessage) => Promise<void>;
   /** Runs between the insert of a batch and its commit, for tests of what a crash there does. */
   beforeCommit?: (topic: string) => Promise<void>;
+  /** Runs right before bad messages are kept as dead letters, for tests of what a crash there does. */
+  beforeKeeping?: () => Promise<void>;
+  /** Takes the place of the comparison of a table's target with its source, for tests without a source. */
+  checkDrift?: (table: PipelineTable) => Promise<void>;
 }
 
 /** A waiting batch of the reader looks again at least this often, and keeps its membership of the group meanwhile. */
@@ -30,11 +32,14 @@ export class StreamSession {
   readonly #reader: TopicReader;
   readonly #freed = new Signal();
   readonly #seams: Required<StreamSeams>;
-  readonly #failure = Promise.withResolvers<never>();
 
   constructor(deps: ActivityDeps, pipeline: Pipeline, seams: StreamSeams) {
-    this.#failure.promise.catch(() => undefined);
-    this.#seams = { onBadMessage: failOnBadMessage, beforeCommit: async () => undefined, ...seams };
+    const none = async () => undefined;
+    this.#seams = {
+      ...{ beforeCommit: none, beforeKeeping: none, checkDrift: (table) => checkDrift(deps, { pipeline, table }) },
+      ...seams,
+    };
+    const keeper = new DeadLetterKeeper(deps.clickhouse, pipeline);
     const tables = streamTables(pipeline);
     this.progress = new ProgressKeeper(tables.map((table) => table.label));
     const lanes = tables.map((table) => {
@@ -48,7 +53,12 @@ export class StreamSession {
         commit: (next, generation) => this.#commit(topic, next, generation),
         onLanded: (part) => this.progress.landed(table.label, part),
         onTrouble: (problem) => this.progress.trouble(table.label, problem),
-        onBadMessage: this.#seams.onBadMessage,
+        keep: async (bad) => {
+          await this.#seams.beforeKeeping();
+          await keeper.keep(table, bad);
+        },
+        checkDrift: () => this.#seams.checkDrift(table),
+        onSetAside: (messages) => this.progress.setAside(table.label, messages),
         onFreed: () => this.#freed.notify(),
       });
     });
@@ -76,7 +86,7 @@ export class StreamSession {
     });
     const lanes = [...this.#lanes.values()];
     const running = lanes.map((lane) => lane.run());
-    const failed = Promise.all([this.#reader.failed, this.#failure.promise, ...running]);
+    const failed = Promise.all([this.#reader.failed, ...running]);
     failed.catch(() => undefined);
     try {
       await Promise.race([stopped, failed, this.#reader.start().then(() => stopped)]);
@@ -102,37 +112,18 @@ export class StreamSession {
     await this.#waitUntil(() => this.#heldBytes < HELD_BYTES_LIMIT, payload, current);
     if (!current()) return;
     const { partition } = batch;
-    for (const { value, offset } of batch.messages) {
+    for (const { key, value, offset, timestamp } of batch.messages) {
       // A message without a value (a tombstone of Kafka's compaction) says nothing, but its offset counts.
       if (value === null) continue;
       const start = objectStart(value);
-      if (start >= 0) {
-        lane.pending.append({ partition, offset, value, start });
-      } else {
-        lane.pending.advance(partition, BigInt(offset));
-        lane.hurry();
-        await this.#waitUntil(() => lane.idle, payload, current);
-        if (!current() || !(await this.#refuse(lane, { partition, offset, value }))) return;
-      }
+      const timestampMs = Number(timestamp);
+      if (start >= 0) lane.pending.append({ partition, offset, key, timestampMs, value, start });
+      else lane.pending.reject({ partition, offset: BigInt(offset), key, timestampMs, value, ...defectOf(value) });
     }
     const last = batch.lastOffset();
     lane.pending.advance(partition, BigInt(last) + 1n);
     resolveOffset(last);
     lane.appended();
-  }
-
-  /** Everything before the message has been committed. False when the stream must stop at it. */
-  async #refuse(lane: Lane, message: { partition: number; offset: string; value: Buffer }): Promise<boolean> {
-    const { partition, offset, value } = message;
-    const { table, topic } = lane;
-    const bad = { table, topic, partition, offset: BigInt(offset), bytes: value, reason: defectOf(value) };
-    try {
-      await this.#seams.onBadMessage(bad);
-      return true;
-    } catch (error) {
-      this.#failure.reject(error);
-      return false;
-    }
   }
 
   get #heldBytes(): number {
@@ -148,11 +139,4 @@ export class StreamSession {
       await payload.heartbeat();
     }
   }
-}
-
-async function failOnBadMessage(bad: BadMessage): Promise<void> {
-  const { table, topic, partition, offset, reason } = bad;
-  throw new TidegateError('BAD_MESSAGE', `message ${topic}:${partition} at offset ${offset} for ${table} ${reason}`, {
-    remedy: 'Correct what the message holds at the source, or load the table anew.',
-  });
 }

@@ -13,6 +13,7 @@ interface TableProgress {
   lastCommitMs: number | null;
   lagMs: number | null;
   lastLsn: string | null;
+  deadLetters: number;
 }
 
 /** Keeps the figures that the stream's heartbeats carry. */
@@ -24,7 +25,9 @@ export class ProgressKeeper {
 
   constructor(tables: readonly string[]) {
     for (const table of tables) {
-      this.#tables.set(table, { messages: 0, recent: [], lastCommitMs: null, lagMs: null, lastLsn: null });
+      this.#tables.set(table, {
+        ...{ messages: 0, recent: [], lastCommitMs: null, lagMs: null, lastLsn: null, deadLetters: 0 },
+      });
     }
   }
 
@@ -43,6 +46,10 @@ export class ProgressKeeper {
     if (marks?.lsn != null) progress.lastLsn = formatLsn(marks.lsn);
   }
 
+  setAside(table: string, messages: number): void {
+    this.#tables.get(table)!.deadLetters += messages;
+  }
+
   committed(topic: string, next: ReadonlyMap<number, bigint>): void {
     for (const [partition, offset] of next) this.#offsets.set(partitionKey(topic, partition), offset);
   }
@@ -58,9 +65,9 @@ export class ProgressKeeper {
     const seconds = Math.min(RATE_WINDOW_MS, Math.max(1000, now - this.#startedAt.getTime())) / 1000;
     const tables = [...this.#tables].map(([table, progress]): [string, StreamProgress['tables'][string]] => {
       forgetOld(progress, now);
-      const { messages, recent, lastCommitMs, lagMs, lastLsn } = progress;
+      const { recent, ...figures } = progress;
       const landedLately = recent.reduce((sum, each) => sum + each.messages, 0);
-      return [table, { messages, rate: Math.round(landedLately / seconds), lastCommitMs, lagMs, lastLsn }];
+      return [table, { ...figures, rate: Math.round(landedLately / seconds) }];
     });
     return {
       tables: Object.fromEntries(tables),

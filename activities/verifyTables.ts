@@ -7,6 +7,7 @@ import { type Pipeline, type PipelineTable, streamTables } from '../core/definit
 import { TidegateError } from '../core/errors.ts';
 import { formatLsn, type Lsn } from '../core/lsn.ts';
 import { withHeartbeat } from './copyProgress.ts';
+import { DeadLetters } from './deadLetters.ts';
 import type { ActivityDeps } from './deps.ts';
 import { compareTable } from './verifyTablesCompare.ts';
 import { waitForWatermark } from './watermark.ts';
@@ -70,9 +71,14 @@ async function verifyPipeline(
       // Only the stream catches up while it is compared.
       reach: table.load === 'stream' ? reach : null,
     }).catch((error) => absentTarget(error, table));
-    progress.tables.push({ table: table.label, load: table.load, ...compared, seconds: secondsSince(started) });
+    progress.tables.push({
+      ...{ table: table.label, load: table.load, ...compared, deadLetters: 0, seconds: secondsSince(started) },
+    });
   }
   progress.comparing = null;
+  // Read last, so that one which was set aside meanwhile is counted.
+  const letters = await new DeadLetters(deps.clickhouse, pipeline).outstanding();
+  for (const each of progress.tables) each.deadLetters = letters.get(each.table) ?? 0;
   return lsn;
 }
 

@@ -53,6 +53,8 @@ export interface StreamProgress {
       /** When it landed minus its source commit time, in milliseconds. */
       lagMs: number | null;
       lastLsn: string | null;
+      /** Messages set aside as dead letters since the activity began. */
+      deadLetters: number;
     }
   >;
   /** Committed offsets, that is of the next message to land, by `topic:partition`. */
@@ -90,6 +92,8 @@ export interface TableVerification {
   equal: boolean;
   /** Up to 20 keys, as JSON text of the key's values in key order, with what is wrong. */
   differences: { key: string; kind: 'missing' | 'extra' | 'different' }[];
+  /** Messages for the table that could not be loaded and have not been replayed: they may explain a difference. */
+  deadLetters: number;
   seconds: number;
 }
 

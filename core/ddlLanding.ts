@@ -48,12 +48,15 @@ export function landingViewSelect(options: Conversions & { keys: readonly Mapped
     rows:
       `SELECT ${texts.map((text, index) => `${text} AS ${textName(index)}`).join(', ')}, ` +
       `${keyMoves ? movedKey(keys) : 'op'} AS _tidegate_op, ${LANDED_LSN} AS _tidegate_lsn, ` +
+      `_partition AS _tidegate_partition, ` +
       `_offset AS _tidegate_offset FROM ${landing} WHERE op != 't'`,
     further: [
       `${versionExpression('_tidegate_lsn', '_tidegate_offset')} AS ${VERSION_COLUMN}`,
       `toUInt8(_tidegate_op = 'd') AS ${DELETED_COLUMN}`,
     ],
     checks: [
+      // Coordinates are put into the first value of a message only.
+      refusal('_tidegate_partition < 0', 'a further value in one message'),
       refusal("_tidegate_op NOT IN ('c', 'u', 'd', 'r', 't')", 'op: not an operation of a row'),
       refusal('_tidegate_lsn = 0', 'source: without an LSN'),
       ...unavailable,

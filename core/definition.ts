@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TidegateError } from './errors.ts';
 import { formatTableName, parseTableName } from './identifiers.ts';
+import { DEAD_LETTERS_TABLE } from './names.ts';
 
 /**
  * A pipeline is data: one source database, its tables, marts and schedules. Only `name`, `source` and `tables` are
@@ -64,6 +65,13 @@ const pipelineSchema = z.strictObject({
       consumerGroup: objectName.optional(),
     })
     .default({}),
+  /** What becomes of messages that cannot be loaded; default: each is set aside, however many there are. */
+  deadLetters: z
+    .strictObject({
+      /** The stream stops rather than have more than so many outstanding (not replayed); 0: it stops at the first. */
+      stopAfter: z.int().min(0).optional(),
+    })
+    .default({}),
   /** Keyed by `table` or `schema.table`. */
   tables: z
     .record(z.string(), tableSchema)
@@ -96,6 +104,8 @@ export interface Pipeline {
   source: { url: string; captureUrl: string };
   database: string;
   stream: { connector: string; topicPrefix: string; slot: string; publication: string; consumerGroup: string };
+  /** How many dead letters may be outstanding before the stream stops; null: any number. */
+  deadLetters: { stopAfter: number | null };
   tables: readonly PipelineTable[];
   views: readonly { name: string; file: string }[];
 }
@@ -121,7 +131,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'definition'}: ${message}`).join('; '),
     );
   }
-  const { name, source, database, stream, tables, views } = parsed.data;
+  const { name, source, database, stream, deadLetters, tables, views } = parsed.data;
   const pipelineTables = Object.entries(tables).map(([written, table]): PipelineTable => {
     const parsedName = parseTableName(written);
     if (!parsedName) throw invalid(`tables: '${written}' is not a table name`);
@@ -144,6 +154,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
   const created = [
     ...pipelineTables.flatMap((t) => [t.target, ...(t.currentView ? [t.currentView] : [])]),
     ...views.map((v) => v.name),
+    DEAD_LETTERS_TABLE,
   ];
   const repeated = created.find((each, index) => created.indexOf(each) !== index);
   if (repeated) throw invalid(`two tables or views would be created as '${repeated}'`);
@@ -158,6 +169,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       publication: stream.publication ?? `tidegate_${name}`,
       consumerGroup: stream.consumerGroup ?? `tidegate-${name}`,
     },
+    deadLetters: { stopAfter: deadLetters.stopAfter ?? null },
     tables: pipelineTables,
     views,
   };

@@ -19,9 +19,11 @@ export function objectStart(value: Buffer): number {
   return value.includes(NEWLINE) ? -1 : start;
 }
 
-/** Why objectStart refused a value, as the end of a sentence that begins with the message. */
-export function defectOf(value: Buffer): string {
-  return value.includes(NEWLINE) ? 'holds a raw line break' : 'is not a JSON object';
+/** Why objectStart refused a value; the reason is the end of a sentence that begins with the message. */
+export function defectOf(value: Buffer): { code: string; reason: string } {
+  return value.includes(NEWLINE)
+    ? { code: 'RAW_LINE_BREAK', reason: 'holds a raw line break' }
+    : { code: 'NOT_JSON', reason: 'is not a JSON object' };
 }
 
 /** The beginning of every line that is sent to a landing table; the offset and a comma follow. */

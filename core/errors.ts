@@ -25,7 +25,7 @@ export const ERROR_CATALOGUE = {
   OFFSET_LOST: { retryable: false },
   /** The source schema no longer matches the target's. */
   SCHEMA_DRIFT: { retryable: false },
-  /** ClickHouse refused a message that is not a transient fault. */
+  /** More messages cannot be loaded than may be set aside as dead letters, or most of a batch cannot. */
   BAD_MESSAGE: { retryable: false },
   /** A load ended with another number of rows than the source said it sent; nothing was swapped in. */
   SHORT_LOAD: { retryable: true },
@@ -35,6 +35,8 @@ export const ERROR_CATALOGUE = {
   ALREADY_RUNNING: { retryable: false },
   /** The local stack lacks a tool, or a service of it cannot start. */
   STACK_FAILED: { retryable: false },
+  /** There is no dead letter of these coordinates, or one could not be loaded this time either. */
+  DEAD_LETTER: { retryable: false },
   /** The pipeline has no running supervisor. */
   NOT_STARTED: { retryable: false },
   /** Source and target differ. */

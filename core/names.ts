@@ -50,6 +50,9 @@ export function stagingName(target: string): string {
 /** The table in the pipeline's database that records finished snapshots. */
 export const SNAPSHOTS_TABLE = 'tidegate_snapshots';
 
+/** The table in the pipeline's database with the messages that could not be loaded. */
+export const DEAD_LETTERS_TABLE = 'dead_letters';
+
 export const TASK_QUEUES = { stream: 'stream', batch: 'batch' } as const;
 
 export const workflowIds = {

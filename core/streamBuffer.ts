@@ -1,4 +1,6 @@
+import type { BadMessage } from './deadLetters.ts';
 import { coordinatesOf, linePrefix } from './envelope.ts';
+import { MessageOrigins } from './messageOrigins.ts';
 
 const FIRST_CHUNK = 16 * 1024;
 const LARGEST_CHUNK = 1024 * 1024;
@@ -14,7 +16,25 @@ export interface MessageBatch {
 /** What was pending, with the offsets to commit once it has landed, by partition. It may have no rows, only offsets. */
 export interface PendingBatch extends MessageBatch {
   next: ReadonlyMap<number, bigint>;
+  /** What the messages of the rows were sent with, in the rows' order. */
+  origins: MessageOrigins;
+  /** Messages that were recognised as bad and are not among the rows. */
+  rejected: readonly BadMessage[];
+  /** Bytes of all of it. */
+  heldBytes: number;
 }
+
+/** A message as it was read, and the position of its value's first brace. */
+export interface PendingMessage {
+  partition: number;
+  offset: string;
+  key: Buffer | null;
+  timestampMs: number;
+  value: Buffer;
+  start: number;
+}
+
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * Collects messages as the bytes of an insert. Values are copied, so that the broker's answer they came in can be
@@ -27,6 +47,9 @@ export class StreamBuffer {
   #rows = 0;
   #bytes = 0;
   #next = new Map<number, bigint>();
+  #origins = new MessageOrigins();
+  #rejected: BadMessage[] = [];
+  #rejectedBytes = 0;
   #prefix = '';
   #prefixPartition = -1;
 
@@ -34,8 +57,9 @@ export class StreamBuffer {
     return this.#rows;
   }
 
+  /** Bytes of everything that is held. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + this.#origins.bytes + this.#rejectedBytes;
   }
 
   /** True when there is nothing to land nor to commit. */
@@ -43,9 +67,7 @@ export class StreamBuffer {
     return this.#next.size === 0;
   }
 
-  /** @param message.start the position of the value's first brace. */
-  append(message: { partition: number; offset: string; value: Buffer; start: number }): void {
-    const { partition, offset, value, start } = message;
+  append({ partition, offset, key, timestampMs, value, start }: PendingMessage): void {
     if (partition !== this.#prefixPartition) {
       this.#prefix = linePrefix(partition);
       this.#prefixPartition = partition;
@@ -59,6 +81,13 @@ export class StreamBuffer {
     this.#chunk[this.#used - 1] = NEWLINE;
     this.#rows++;
     this.#bytes += length;
+    this.#origins.append({ key, timestampMs, lead: start === 0 ? NO_BYTES : value.subarray(0, start) });
+  }
+
+  /** Takes a message that is not to be inserted; its bytes are copied. */
+  reject(bad: BadMessage): void {
+    this.#rejected.push({ ...bad, key: bad.key && Buffer.from(bad.key), value: Buffer.from(bad.value) });
+    this.#rejectedBytes += bad.value.length + (bad.key?.length ?? 0);
   }
 
   /** Notes the offset to commit when everything appended so far has landed. */
@@ -70,7 +99,10 @@ export class StreamBuffer {
   take(): PendingBatch | null {
     if (this.empty) return null;
     this.#closeChunk();
-    const batch = { chunks: this.#chunks, rows: this.#rows, bytes: this.#bytes, next: this.#next };
+    const batch = {
+      ...{ chunks: this.#chunks, rows: this.#rows, bytes: this.#bytes, next: this.#next },
+      ...{ origins: this.#origins, rejected: this.#rejected, heldBytes: this.bytes },
+    };
     this.clear();
     return batch;
   }
@@ -82,6 +114,9 @@ export class StreamBuffer {
     this.#rows = 0;
     this.#bytes = 0;
     this.#next = new Map();
+    this.#origins = new MessageOrigins();
+    this.#rejected = [];
+    this.#rejectedBytes = 0;
   }
 
   #grow(length: number): void {
@@ -121,6 +156,19 @@ export function nextOffsets(batch: MessageBatch): Map<number, bigint> {
     }
   }
   return next;
+}
+
+/** Up to `count` single rows from all over a batch. */
+export function sampleRows(batch: MessageBatch, count: number): MessageBatch[] {
+  const bytes = Buffer.concat(batch.chunks);
+  const step = Math.max(1, Math.floor(batch.rows / count));
+  const sample: MessageBatch[] = [];
+  for (let start = 0, row = 0; start < bytes.length && sample.length < count; row++) {
+    const end = bytes.indexOf(NEWLINE, start) + 1;
+    if (row % step === 0) sample.push({ chunks: [bytes.subarray(start, end)], rows: 1, bytes: end - start });
+    start = end;
+  }
+  return sample;
 }
 
 /** The last line without its line break; null when there are no rows. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { messageOf, TidegateError } from '../core/errors.ts';
+import { registerDeadLetters } from './commands/deadLetters.ts';
 import { registerEnv } from './commands/env.ts';
 import { registerPause, registerResume } from './commands/pause.ts';
 import { registerApply, registerPlan } from './commands/plan.ts';
@@ -24,6 +25,7 @@ for (const register of [
   registerPause,
   registerResume,
   registerVerify,
+  registerDeadLetters,
   registerTrigger,
   registerSchedule,
   registerEnv,

@@ -30,10 +30,15 @@ export async function verifyPipeline(pipeline: string): Promise<VerifyReport> {
 }
 
 function reportDetails({ pipeline, lsn, tables, seconds }: VerifyReport): string {
-  const line = ({ table, equal, sourceRows, targetRows, differences }: TableVerification) => {
+  const line = ({ table, equal, sourceRows, targetRows, differences, deadLetters }: TableVerification) => {
     const keys = differences.map(({ key, kind }) => `  - ${kind}: \`${key}\``);
     const verdict = equal ? 'equal' : '**different**';
-    return [`- ${table}: ${verdict}, ${sourceRows} rows in the source, ${targetRows} in ClickHouse`, ...keys];
+    const letters = !equal && deadLetters > 0 ? [`  - ${deadLetters} dead letters, which may explain it`] : [];
+    return [
+      `- ${table}: ${verdict}, ${sourceRows} rows in the source, ${targetRows} in ClickHouse`,
+      ...keys,
+      ...letters,
+    ];
   };
   return [`**${pipeline}** compared at ${lsn} in ${seconds.toFixed(1)} s:`, '', ...tables.flatMap(line)].join('\n');
 }

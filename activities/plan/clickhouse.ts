@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import type { ClickHouse } from '../../adapters/clickhouse.ts';
 import type { FoundPipeline } from '../../adapters/definitions.ts';
 import { currentViewDdl, referenceDdl, streamDdl, streamObjects } from '../../core/ddl.ts';
+import { deadLettersDdl } from '../../core/deadLetters.ts';
+import { streamTables } from '../../core/definition.ts';
 import { messageOf, TidegateError } from '../../core/errors.ts';
 import { chIdentifier, chLiteral, chTable } from '../../core/identifiers.ts';
+import { DEAD_LETTERS_TABLE } from '../../core/names.ts';
 import type { PlannedStep } from '../../core/plan.ts';
 import type { SourcePlan } from './source.ts';
 
@@ -46,6 +49,10 @@ export async function planClickHouse(
   const steps = [
     step(`database ${database}`, Boolean(databaseExists), `CREATE DATABASE IF NOT EXISTS ${chIdentifier(database)}`),
   ];
+  if (streamTables(pipeline).length > 0) {
+    const object = `table ${database}.${DEAD_LETTERS_TABLE}`;
+    steps.push(step(object, comments.has(DEAD_LETTERS_TABLE), deadLettersDdl(database)));
+  }
   for (const { table, source: sourceTable } of source.tables) {
     const shape = { database, table, source: sourceTable };
     const stream = table.load === 'stream';

@@ -29,6 +29,9 @@ export function statusLines(report: PipelineReport, now: number): string[] {
     ...(problem === null ? [] : [`problem: ${problem}`]),
     ...(lastError === null ? [] : [`last error, ${formatTime(lastError.at)}: ${lastError.code}: ${lastError.message}`]),
     ...tables.flatMap(({ table, lastError: error }) => (error ? [`${table}: ${error.code}: ${error.message}`] : [])),
+    ...tables.flatMap(({ table, deadLetters: letters }) =>
+      letters ? [`${table}: dead letters: ${letters}; see: npx tidegate dead-letters list ${pipeline}`] : [],
+    ),
     ...(rowsUnknown === null ? [] : [`rows unknown: ${rowsUnknown}`]),
     ...(verify.next === null ? [] : [`next verify: ${nextText(verify.next)}`]),
   ];

@@ -1,3 +1,4 @@
+import { DeadLetters } from '../../activities/deadLetters.ts';
 import type { ClickHouse } from '../../adapters/clickhouse.ts';
 import type { StreamView, Temporal } from '../../adapters/temporal.ts';
 import { type NextRun, nextRuns } from '../../adapters/temporalSchedules.ts';
@@ -31,6 +32,8 @@ export interface TableReport {
   lastChangeAt: string | null;
   lastLsn: string | null;
   lastLoadAt: string | null;
+  /** Messages that could not be loaded and have not been replayed; null when ClickHouse does not answer. */
+  deadLetters: number | null;
   lastError: Pick<Failure, 'code' | 'message'> | null;
   next: NextRun | null;
 }
@@ -81,10 +84,14 @@ async function readPipeline(sources: StatusSources, { pipeline, next }: About): 
       return null;
     }
   };
+  const letters = await new DeadLetters(sources.clickhouse, pipeline).outstanding().catch((error) => {
+    rowsUnknown = messageOf(error);
+    return null;
+  });
   const tables = await Promise.all(
     pipeline.tables.map(async (table) =>
       table.load === 'stream'
-        ? streamTable(table, { view, snapshot, rows: await rows(table) })
+        ? streamTable(table, { view, snapshot, rows: await rows(table), letters })
         : await referenceTable(table, { sources, pipeline, next, rows: await rows(table) }),
     ),
   );
@@ -113,7 +120,17 @@ function notStarted(
 
 function streamTable(
   table: PipelineTable,
-  { view, snapshot, rows }: { view: StreamView | null; snapshot: Work | null; rows: number | null },
+  {
+    view,
+    snapshot,
+    rows,
+    letters,
+  }: {
+    view: StreamView | null;
+    snapshot: Work | null;
+    rows: number | null;
+    letters: ReadonlyMap<string, number> | null;
+  },
 ): TableReport {
   const phase = view?.status.phase ?? 'not started';
   const copy =
@@ -131,6 +148,7 @@ function streamTable(
       lastError: null,
       next: null,
     },
+    deadLetters: letters && (letters.get(table.label) ?? 0),
     phase: copy ? `snapshot: ${copy.phase}` : phase,
     copied: copy ? { rows: copy.rows, estimatedRows: copy.estimatedRows } : null,
     rate: progress?.rate ?? null,
@@ -151,7 +169,7 @@ async function referenceTable(
   const copy = heartbeatOf<CopyProgress>(work, 'copyReference')?.tables[0];
   return {
     ...{ table: table.label, load: 'reference', target: table.target, rows },
-    ...{ rate: null, lagMs: null, lastChangeAt: null, lastLsn: null },
+    ...{ rate: null, lagMs: null, lastChangeAt: null, lastLsn: null, deadLetters: 0 },
     phase: work ? (REFERENCE_PHASES[work.status] ?? work.status.toLowerCase()) : 'never loaded',
     copied: copy ? { rows: copy.rows, estimatedRows: copy.estimatedRows } : null,
     lastLoadAt: work?.status === 'COMPLETED' ? (work.closedAt?.toISOString() ?? null) : null,

@@ -46,10 +46,17 @@ export function reportLines({ pipeline, lsn, ok, tables, seconds }: VerifyReport
   const keys = tables.flatMap(({ table, differences }) =>
     differences.map(({ key, kind }) => `  ${table}: ${kind} ${key}`),
   );
+  const letters = tables
+    .filter(({ equal, deadLetters }) => !equal && deadLetters > 0)
+    .map(
+      ({ table, deadLetters }) =>
+        `  ${table}: dead letters: ${deadLetters}, which may explain it; see: npx tidegate dead-letters list ${pipeline}`,
+    );
   const verdict = ok ? 'equal to its source' : 'DIFFERENT from its source';
   return [
     `${pipeline}: ${verdict} at ${lsn}, ${formatDuration(seconds * 1000)}`,
     ...tableLines(columns, rows).map((line) => `  ${line}`),
     ...keys,
+    ...letters,
   ];
 }

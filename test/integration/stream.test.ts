@@ -88,67 +88,6 @@ test('stopping while ClickHouse is away ends soon and commits nothing', async ()
   assert.equal(await lab.committed(), undefined);
 });
 
-test('a message that ClickHouse refuses is named, and nothing beyond it is committed', async () => {
-  await using lab = await openLab();
-  await lab.createTarget();
-  await lab.send([...changes(700), messageOf({ id: 701, amount: '9223372036854775808' }), ...changes(300, 702)]);
-  await using stream = lab.start();
-  await assert.rejects(stream.result, failing('BAD_MESSAGE', new RegExp(`${lab.topic}:0 at offset 700 for things`)));
-  assert.equal(await lab.committed(), 700n);
-  assert.deepEqual(
-    (await lab.rows()).slice(0, 700).map(({ id }) => Number(id)),
-    numbers(700),
-  );
-});
-
-test('a message that a caller has dealt with is passed over', async () => {
-  await using lab = await openLab();
-  await lab.createTarget();
-  await lab.send([
-    ...changes(5),
-    'nonsense',
-    ...changes(5, 6),
-    messageOf({ id: 11, amount: '1.5' }),
-    ...changes(5, 12),
-  ]);
-  const letters: string[] = [];
-  await using stream = lab.start({
-    onBadMessage: async ({ offset, bytes, reason }) => {
-      letters.push(`${offset} ${bytes.toString().slice(0, 8)} ${reason}`);
-    },
-  });
-  await until(lab.committed, (offset) => offset === 17n);
-  assert.equal(await lab.count(), 15);
-  assert.equal(letters[0], '5 nonsense is not a JSON object');
-  assert.match(letters[1] ?? '', /^11 \{"before was refused: .*\d/);
-  assert.equal(letters.length, 2);
-  stream.cancel();
-});
-
-test('a value that is not one object on one line is named before anything of it is inserted', async () => {
-  for (const [value, reason] of [
-    ['[1,2]', 'is not a JSON object'],
-    [`${messageOf({ id: 4 })}\n${messageOf({ id: 5 })}`, 'holds a raw line break'],
-  ] as const) {
-    await using lab = await openLab();
-    await lab.createTarget();
-    await lab.send([...changes(3), value, ...changes(2, 6)]);
-    await using stream = lab.start();
-    await assert.rejects(stream.result, failing('BAD_MESSAGE', new RegExp(`:0 at offset 3 for things ${reason}`)));
-    assert.equal(await lab.committed(), 3n);
-    assert.equal(await lab.count(), 3);
-  }
-});
-
-test('a value that passes for two rows is found by the count of rows read', async () => {
-  await using lab = await openLab();
-  await lab.createTarget();
-  await lab.send([...changes(50), `${messageOf({ id: 51 })}${messageOf({ id: 52 })}`, ...changes(50, 53)]);
-  await using stream = lab.start();
-  await assert.rejects(stream.result, failing('BAD_MESSAGE', /offset 50 .*read 2 rows from 1 message/));
-  assert.equal(await lab.committed(), 50n);
-});
-
 test('a column that the target does not know ends the stream before its message is committed', async () => {
   await using lab = await openLab();
   await lab.createTarget();

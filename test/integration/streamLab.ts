@@ -1,11 +1,13 @@
 import { connect as connectTo, createServer, type Server } from 'node:net';
 import kafkajs, { type Kafka } from 'kafkajs';
+import { DeadLetters } from '../../activities/deadLetters.ts';
 import { runStream } from '../../activities/runStream.ts';
 import type { StreamSeams } from '../../activities/runStreamSession.ts';
 import { committedOffsets, createTopics, deleteTopics, openKafka } from '../../adapters/kafka.ts';
 import type { StreamProgress } from '../../core/activityTypes.ts';
 import type { SourceColumn, SourceTable } from '../../core/catalog.ts';
 import { streamDdl } from '../../core/ddl.ts';
+import { deadLettersDdl } from '../../core/deadLetters.ts';
 import { chIdentifier } from '../../core/identifiers.ts';
 import { depsFor, startActivity, uniqueName } from './streamSupport.ts';
 
@@ -67,13 +69,15 @@ export interface LabOptions {
   services?: Readonly<Record<string, string>>;
   /** What the stream reaches ClickHouse through. */
   gate?: { url: string };
+  stopAfter?: number;
 }
 
 /** A pipeline with a topic, a database and a consumer group of its own. */
 export async function openLab(options: LabOptions = {}) {
   const name = uniqueName('streamlab');
-  const input = { name, source: 'UNUSED_URL', tables: { things: {} } };
-  const { services = {}, gate } = options;
+  const { services = {}, gate, stopAfter } = options;
+  const deadLetters = stopAfter === undefined ? {} : { stopAfter };
+  const input = { name, source: 'UNUSED_URL', deadLetters, tables: { things: {} } };
   const deps = depsFor(input, gate ? { ...services, CLICKHOUSE_URL: gate.url } : services);
   const direct = depsFor(input, services).clickhouse;
   const kafka = openKafka(deps.environment);
@@ -81,7 +85,7 @@ export async function openLab(options: LabOptions = {}) {
   const { consumerGroup } = deps.pipeline.stream;
   await createTopics(kafka, [topic], { partitions: options.partitions ?? 1 });
   await direct.command(`CREATE DATABASE ${chIdentifier(name)}`);
-  const ddl = streamDdl({ database: name, table: deps.pipeline.tables[0]!, source: THINGS });
+  const ddl = [...streamDdl({ database: name, table: deps.pipeline.tables[0]!, source: THINGS }), deadLettersDdl(name)];
   const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.LegacyPartitioner });
   await producer.connect();
 
@@ -96,17 +100,20 @@ export async function openLab(options: LabOptions = {}) {
       for (const statement of ddl) await direct.command(statement);
     },
     /** Sends values in order; null is a tombstone. */
-    send: async (values: readonly (string | null)[], partition = 0) => {
+    send: async (values: readonly (string | Buffer | null)[], partition = 0) => {
       for (let start = 0; start < values.length; start += 10_000) {
         const messages = values.slice(start, start + 10_000).map((value) => ({ key: 'k', value, partition }));
         await producer.send({ topic, messages });
       }
     },
     start: (seams: StreamSeams = {}) =>
-      startActivity<StreamProgress, StreamProgress>(() => runStream(deps, seams).runStream(name)),
+      startActivity<StreamProgress, StreamProgress>(() =>
+        runStream(deps, { checkDrift: async () => undefined, ...seams }).runStream(name),
+      ),
     committed: async (partition = 0) =>
       (await committedOffsets(kafka, { group: consumerGroup, topics: [topic] })).get(`${topic}:${partition}`),
     group: consumerGroup,
+    letters: new DeadLetters(direct, deps.pipeline),
     /** The current rows, by id. */
     rows: () => direct.rows<Row>(`SELECT * FROM ${chIdentifier(name)}.things_current ORDER BY id`),
     count: async () =>

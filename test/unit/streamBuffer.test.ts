@@ -7,7 +7,8 @@ const textOf = (batch: MessageBatch) => Buffer.concat(batch.chunks).toString();
 function filled(values: readonly string[], partition = 0): StreamBuffer {
   const buffer = new StreamBuffer();
   for (const [index, text] of values.entries()) {
-    buffer.append({ partition, offset: String(index), value: Buffer.from(text), start: text.indexOf('{') });
+    const value = Buffer.from(text);
+    buffer.append({ partition, offset: String(index), key: null, timestampMs: 0, value, start: text.indexOf('{') });
   }
   buffer.advance(partition, BigInt(values.length));
   return buffer;
@@ -71,7 +72,7 @@ test('the next offsets of a part are read from its lines, for each partition', (
     [1, '90'],
     [0, '6'],
   ] as const) {
-    buffer.append({ partition, offset, value, start: 0 });
+    buffer.append({ partition, offset, key: null, timestampMs: 0, value, start: 0 });
   }
   buffer.advance(0, 7n);
   const batch = buffer.take();
@@ -96,4 +97,36 @@ test('a cleared buffer forgets what it held', () => {
   const buffer = filled(['{"a":1}']);
   buffer.clear();
   assert.deepEqual([buffer.rows, buffer.bytes, buffer.empty], [0, 0, true]);
+});
+
+test('what was sent beside the rows is kept for each, and rejected messages stand apart', () => {
+  const buffer = new StreamBuffer();
+  for (let index = 0; index < 1000; index++) {
+    const key = index % 3 === 0 ? null : Buffer.from(`key ${'k'.repeat(index % 50)}`);
+    const value = Buffer.from(' {"a":1}');
+    buffer.append({
+      partition: 0,
+      offset: String(index),
+      key,
+      timestampMs: 1_700_000_000_000 + index,
+      value,
+      start: 1,
+    });
+  }
+  const value = Buffer.from('nonsense');
+  const bad = { partition: 0, offset: 1000n, key: null, timestampMs: 5, value, code: 'NOT_JSON', reason: 'is not' };
+  buffer.reject(bad);
+  value.fill(0);
+  buffer.advance(0, 1001n);
+  const held = buffer.bytes;
+  const batch = buffer.take();
+  assert.ok(batch);
+  assert.deepEqual([batch.rows, batch.heldBytes, buffer.bytes], [1000, held, 0]);
+  for (const index of [0, 1, 500, 999, 4]) {
+    const { key, timestampMs, lead } = batch.origins.at(index);
+    assert.equal(key?.toString() ?? null, index % 3 === 0 ? null : `key ${'k'.repeat(index % 50)}`);
+    assert.deepEqual([timestampMs, lead.toString()], [1_700_000_000_000 + index, ' ']);
+  }
+  assert.deepEqual(batch.rejected, [{ ...bad, value: Buffer.from('nonsense') }]);
+  assert.throws(() => batch.origins.at(1000), RangeError);
 });

@@ -107,6 +107,7 @@ describe('verifyPipeline', { concurrency: true }, () => {
     targetRows: 2,
     equal: false,
     seconds: 0.1,
+    deadLetters: 0,
   } as const;
   const differences: VerifyReport['tables'][number]['differences'] = [{ key: '[1]', kind: 'missing' }];
 

@@ -72,7 +72,14 @@ test('trigger load that fails exits 1 with the reason on one line', async () => 
 });
 
 test('verify prints a table and exits 0 when all is equal, and 1 with the keys when not', async () => {
-  const table = { table: 'products', load: 'reference', sourceRows: 1200, targetRows: 1200, seconds: 0.05 } as const;
+  const table = {
+    table: 'products',
+    load: 'reference',
+    sourceRows: 1200,
+    targetRows: 1200,
+    deadLetters: 0,
+    seconds: 0.05,
+  } as const;
   const same = { ...table, equal: true, differences: [] };
   wms.report = { pipeline: 'wms', lsn: '0/2A', ok: true, tables: [same], seconds: 0.1 };
   const equal = await tidegate('verify', 'wms');

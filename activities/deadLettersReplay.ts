@@ -1,0 +1,62 @@
+import { ClickHouseError } from '@clickhouse/client';
+import type { ClickHouse } from '../adapters/clickhouse.ts';
+import { classify } from '../core/clickhouseErrors.ts';
+import { LANDING_SETTINGS } from '../core/ddl.ts';
+import type { DeadLetter } from '../core/deadLetters.ts';
+import { findTable, type Pipeline } from '../core/definition.ts';
+import { defectOf, linePrefix, objectStart } from '../core/envelope.ts';
+import { messageOf } from '../core/errors.ts';
+import { chTable } from '../core/identifiers.ts';
+import { landingName } from '../core/names.ts';
+import { DeadLetters, type StoredDeadLetter } from './deadLetters.ts';
+
+/** What became of one letter: null when it landed, else why not. */
+export interface Replay {
+  letter: StoredDeadLetter;
+  refusal: { code: string; reason: string } | null;
+}
+
+/**
+ * Inserts a dead letter's bytes with their own coordinates once more, so that a newer change of the same key still wins,
+ * and notes how it went: it is marked as replayed only after it landed.
+ * @throws what ClickHouse throws that is no fault of the message; the letter is then as it was.
+ */
+export async function replayDeadLetter(
+  { clickhouse, pipeline }: { clickhouse: ClickHouse; pipeline: Pipeline },
+  letter: StoredDeadLetter,
+): Promise<Replay> {
+  const refusal = await land(clickhouse, { pipeline, letter });
+  const revision = letter.revision + 1;
+  const [clock] = await clickhouse.rows<{ now: string }>('SELECT toUnixTimestamp64Milli(now64(3)) AS now');
+  const noted: DeadLetter = refusal
+    ? { ...letter, ...refusal, revision }
+    : { ...letter, revision, replayedMs: Number(clock!.now) };
+  await new DeadLetters(clickhouse, pipeline).write([noted]);
+  return { letter, refusal };
+}
+
+async function land(
+  clickhouse: ClickHouse,
+  { pipeline, letter }: { pipeline: Pipeline; letter: StoredDeadLetter },
+): Promise<Replay['refusal']> {
+  const { value, partition, offset } = letter;
+  const start = objectStart(value);
+  if (start < 0) return defectOf(value);
+  const head = Buffer.from(`${linePrefix(partition)}${offset},`);
+  const { target } = findTable(pipeline, letter.table);
+  try {
+    const { readRows } = await clickhouse.insert({
+      into: chTable({ database: pipeline.database, name: landingName(target) }),
+      format: 'JSONEachRow',
+      body: Buffer.concat([head, value.subarray(start + 1), Buffer.from('\n')]),
+      settings: { ...LANDING_SETTINGS, input_format_parallel_parsing: 0 },
+    });
+    return readRows === 1 ? null : { code: 'SEVERAL_VALUES', reason: `was read as ${readRows} rows` };
+  } catch (error) {
+    if (!(error instanceof ClickHouseError)) throw error;
+    const kind = classify(error.code, error.message);
+    if (kind !== 'bad-data' && kind !== 'drift') throw error;
+    const brief = messageOf(error).split(/: while executing '|: while pushing to view/, 1)[0]!;
+    return { code: error.type ?? error.code, reason: `was refused: ${brief}` };
+  }
+}
