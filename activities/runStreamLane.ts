@@ -12,6 +12,8 @@ export interface LaneOptions extends Omit<LanderOptions, 'stopping' | 'onRefused
   topic: string;
   /** Makes the bad messages of a batch durable as dead letters; throws BAD_MESSAGE when the stream is to stop instead. */
   keep: (bad: readonly BadMessage[]) => Promise<void>;
+  /** Runs right before bad messages are kept. */
+  beforeKeeping: () => Promise<void>;
   /** Is told how many messages have been set aside. */
   onSetAside: (messages: number) => void;
   /** Throws SCHEMA_DRIFT when the target no longer matches the source. */
@@ -157,9 +159,10 @@ export class Lane {
 
   async #setAside(bad: readonly BadMessage[], refused: boolean): Promise<void> {
     if (bad.length === 0) return;
-    const { onTrouble, keep, checkDrift, onSetAside } = this.#options;
+    const { onTrouble, keep, beforeKeeping, checkDrift, onSetAside } = this.#options;
     const patience = { stopping: this.#stopping.signal, onTrouble };
     if (refused) await untilDone({ ...patience, what: 'the comparison of source and target' }, checkDrift);
+    await beforeKeeping();
     await untilDone({ ...patience, what: 'keeping dead letters' }, () => keep(bad));
     onSetAside(bad.length);
   }

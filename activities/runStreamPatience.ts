@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClickHouseError } from '@clickhouse/client';
 import { insertRetryMs } from '../core/batching.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
 
@@ -16,8 +15,8 @@ export interface Patience {
 }
 
 /**
- * Does the work until it succeeds, with growing pauses, as long as it fails for a reason that may pass.
- * @throws what no other try would cure, or LandingAbandoned.
+ * Does the work until it succeeds, with growing pauses.
+ * @throws TidegateError that no other try would cure, or LandingAbandoned.
  */
 export async function untilDone<T>({ what, stopping, onTrouble }: Patience, work: () => Promise<T>): Promise<T> {
   for (let failures = 1; ; failures++) {
@@ -26,15 +25,10 @@ export async function untilDone<T>({ what, stopping, onTrouble }: Patience, work
       onTrouble(null);
       return result;
     } catch (error) {
-      if (!mayPass(error)) throw error;
+      if (error instanceof TidegateError && !error.retryable) throw error;
       onTrouble(`${what} has failed ${failures} time(s) and is tried again: ${messageOf(error)}`);
       const waited = await sleep(insertRetryMs(failures), true, { signal: stopping }).catch(() => false);
       if (!waited) throw new LandingAbandoned(`stopped while ${what} failed`, { cause: error });
     }
   }
-}
-
-/** What ClickHouse says may pass: whoever sends it something has sorted out what does not. */
-function mayPass(error: unknown): boolean {
-  return error instanceof ClickHouseError || (error instanceof TidegateError && error.retryable);
 }

@@ -53,10 +53,8 @@ export class StreamSession {
         commit: (next, generation) => this.#commit(topic, next, generation),
         onLanded: (part) => this.progress.landed(table.label, part),
         onTrouble: (problem) => this.progress.trouble(table.label, problem),
-        keep: async (bad) => {
-          await this.#seams.beforeKeeping();
-          await keeper.keep(table, bad);
-        },
+        beforeKeeping: this.#seams.beforeKeeping,
+        keep: (bad) => keeper.keep(table, bad),
         checkDrift: () => this.#seams.checkDrift(table),
         onSetAside: (messages) => this.progress.setAside(table.label, messages),
         onFreed: () => this.#freed.notify(),

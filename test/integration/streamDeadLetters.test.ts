@@ -76,16 +76,16 @@ test('bytes that are not UTF-8 are kept as they are', async () => {
 test('bad messages scattered over a large batch are all found', async () => {
   await using lab = await openLab();
   await lab.createTarget();
-  const bad = (id: number) => id % 331 === 0;
-  await lab.send(numbers(10_000).map((id) => messageOf({ id, amount: bad(id) ? '"x"' : '1' })));
+  const bad = (id: number) => id % 601 === 0;
+  await lab.send(numbers(3000).map((id) => messageOf({ id, amount: bad(id) ? '"x"' : '1' })));
   await using _ = lab.start();
-  await until(lab.committed, (offset) => offset === 10_000n);
+  await until(lab.committed, (offset) => offset === 3000n);
   const letters = await lab.letters.find({});
   assert.deepEqual(
     letters.map(({ offset }) => Number(offset) + 1),
-    numbers(10_000).filter(bad),
+    numbers(3000).filter(bad),
   );
-  assert.equal(await lab.count(), 10_000 - letters.length);
+  assert.equal(await lab.count(), 3000 - letters.length);
 });
 
 test('a crash before or after dead letters are kept repeats them onto themselves', async () => {

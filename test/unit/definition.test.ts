@@ -15,6 +15,7 @@ suite('a pipeline definition', () => {
         ...{ connector: 'shop', topicPrefix: 'shop', slot: 'tidegate_shop' },
         ...{ publication: 'tidegate_shop', consumerGroup: 'tidegate-shop' },
       },
+      deadLetters: { stopAfter: null },
       tables: [
         {
           ...{ schema: 'public', name: 'orders', label: 'orders', load: 'stream', target: 'orders' },

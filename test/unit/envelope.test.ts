@@ -12,11 +12,11 @@ test('an object begins at its first brace, after blanks', () => {
 test('what is not one object on one line is refused with the reason', () => {
   for (const text of ['', '   ', '[1]', '"text"', 'null', 'x{"a":1}']) {
     assert.equal(objectStart(bytes(text)), -1, text);
-    assert.equal(defectOf(bytes(text)), 'is not a JSON object');
+    assert.deepEqual(defectOf(bytes(text)), { code: 'NOT_JSON', reason: 'is not a JSON object' });
   }
   for (const text of ['{"a":1}\n', '{"a":1}\n{"a":2}', '\n{"a":1}', '{\n}']) {
     assert.equal(objectStart(bytes(text)), -1, text);
-    assert.equal(defectOf(bytes(text)), 'holds a raw line break');
+    assert.deepEqual(defectOf(bytes(text)), { code: 'RAW_LINE_BREAK', reason: 'holds a raw line break' });
   }
 });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { Scenario } from '../harness.ts';
-import { readTopic } from '../topic.ts';
-import { until } from '../until.ts';
+import { Scenario } from './harness.ts';
+import { readTopic } from './topic.ts';
+import { until } from './until.ts';
 
 suite('a bad message goes to dead letters, and the rest flows on', () => {
   let scenario: Scenario;
