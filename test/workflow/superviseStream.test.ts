@@ -82,9 +82,9 @@ describe('superviseStream', { concurrency: true }, () => {
   test('backs off after a retryable failure, says why, and goes on', async () => {
     const { fake, handle } = await start('retried', (each) => {
       withSlot(each);
-      // Three in a row leave four seconds in which a busy machine can see it waiting.
+      // Four in a row leave eight seconds in which a busy machine can see it waiting.
       const failure = () => typedFailure('SERVICE_UNREACHABLE', 'no broker');
-      each.fail('runStream', failure(), failure(), failure());
+      each.fail('runStream', failure(), failure(), failure(), failure());
     });
     const status = await phase(handle, 'backing off');
     assert.match(status.reason, /^no broker\. Do this\. The next attempt is made in [124] s\.$/);
