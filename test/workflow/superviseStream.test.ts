@@ -87,14 +87,14 @@ describe('superviseStream', { concurrency: true }, () => {
       each.fail('runStream', failure(), failure(), failure(), failure());
     });
     const status = await phase(handle, 'backing off');
-    assert.match(status.reason, /^no broker\. Do this\. The next attempt is made in [124] s\.$/);
+    assert.match(status.reason, /^no broker\. Do this\. The next attempt is made in [1248] s\.$/);
     assert.equal(status.lastError?.code, 'SERVICE_UNREACHABLE');
     assert.ok(status.retryAt);
     await until(
       () => fake.count('runStream starts'),
-      (starts) => starts === 4,
+      (starts) => starts === 5,
     );
-    assert.equal(fake.count('prepareStream starts'), 4);
+    assert.equal(fake.count('prepareStream starts'), 5);
   });
 
   test('stops with the reason when no retry can help, and tries again when told to', async () => {
