@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { FoundPipeline } from '../adapters/definitions.ts';
-import { connectPostgres, readSourceTable } from '../adapters/postgres.ts';
+import { connectPostgres } from '../adapters/postgres.ts';
+import { readCatalog } from '../adapters/postgresCatalog.ts';
 import { CopySessions, joinSnapshot, lockTables, serverVersion, tableFiles } from '../adapters/postgresCopySessions.ts';
 import {
   createExportingSlot,
@@ -18,12 +19,14 @@ import { streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { chTable } from '../core/identifiers.ts';
 import { formatLsn, type Lsn, versionOf } from '../core/lsn.ts';
+import { type Catalog, firstVersion, isSameSchema } from '../core/schemaVersion.ts';
 import { isWholeRowKey } from '../core/typeMapping.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import { type ResetStep, resetStream } from './copySnapshotReset.ts';
 import { copyParts, MAX_CONNECTIONS, partsOf, requireRows } from './copyTable.ts';
 import { dropLeftovers, runAll } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
+import { recordSchemas } from './schemaRecord.ts';
 import { recordSnapshot, recordSnapshotStart } from './snapshotRecord.ts';
 
 /** Where a test may break the work off, or change the source. */
@@ -63,6 +66,8 @@ class SnapshotAttempt {
   readonly #applicationName: string;
   readonly #token = newToken();
   readonly #shapes: TargetShape[] = [];
+  /** What the shapes were read with, in their order. */
+  readonly #catalogs: Catalog[] = [];
   /** Where the slot of this attempt begins; null while it has none. */
   #consistentPoint: Lsn | null = null;
 
@@ -91,7 +96,9 @@ class SnapshotAttempt {
     const control = await connectPostgres(this.#url, { applicationName: this.#applicationName });
     try {
       for (const table of streamTables(pipeline)) {
-        this.#shapes.push({ database: pipeline.database, table, source: await readSourceTable(control, table) });
+        const catalog = await readCatalog(control, table);
+        this.#catalogs.push(catalog);
+        this.#shapes.push({ database: pipeline.database, table, source: catalog.source });
       }
       await recordSnapshotStart(this.#deps.clickhouse, pipeline);
       const onStep = async (step: SnapshotStep) => {
@@ -134,6 +141,9 @@ class SnapshotAttempt {
       await joinSnapshot(leader, slot.snapshot);
       await lockTables(leader, sources);
       if ((await tableFiles(leader, oids)) !== files) throw this.#rewritten();
+      for (const catalog of this.#catalogs) {
+        if (!isSameSchema(catalog, await readCatalog(leader, catalog.source))) throw this.#rewritten();
+      }
       await this.#copyTables(sessions, { snapshot: slot.snapshot, lsn, onStep });
       return lsn;
     } finally {
@@ -181,6 +191,12 @@ class SnapshotAttempt {
   async #record(control: pg.Client, lsn: Lsn): Promise<Omit<SnapshotResult, 'seconds'>> {
     const { pipeline, hash } = this.#found;
     const tables = this.#shapes.map(({ table }) => ({ ...table, ...this.#tally.of(table.label) }));
+    await recordSchemas(this.#deps.clickhouse, pipeline, {
+      lsn: formatLsn(lsn),
+      tables: this.#shapes.map(({ table }, index) => ({
+        ...{ table: table.label, version: firstVersion(this.#catalogs[index]!), changes: [] },
+      })),
+    });
     await recordSnapshot(this.#deps.clickhouse, pipeline, {
       source: await sourceIdentity(control),
       consistentPoint: this.#consistentPoint as Lsn,
@@ -217,7 +233,7 @@ class SnapshotAttempt {
   }
 
   #rewritten(): TidegateError {
-    const what = `a table of '${this.#found.pipeline.name}' was rewritten or truncated while the slot was being created`;
+    const what = `a table of '${this.#found.pipeline.name}' was altered, rewritten or truncated while the slot was being created`;
     return new TidegateError('SHORT_LOAD', what, {
       remedy: 'It would seem empty in the snapshot; the attempt is made again with a new slot.',
     });

@@ -3,6 +3,7 @@ import type { StreamActivities } from '../core/activityTypes.ts';
 import type { ActivityDeps } from './deps.ts';
 import { refuseToEndUnasked } from './runStreamEnding.ts';
 import { type StreamSeams, StreamSession } from './runStreamSession.ts';
+import { tablesAside } from './schemaRecord.ts';
 
 const HEARTBEAT_INTERVAL_MS = 1000;
 
@@ -12,7 +13,8 @@ export function runStream(deps: ActivityDeps, seams: StreamSeams = {}): Pick<Str
     async runStream(name) {
       const context = Context.current();
       const { pipeline } = deps.definitions.get(name);
-      const session = new StreamSession(deps, pipeline, seams);
+      const aside = await tablesAside(deps.clickhouse, pipeline);
+      const session = new StreamSession(deps, { pipeline, aside }, seams);
       const beat = () => context.heartbeat(session.progress.snapshot());
       const beating = setInterval(beat, HEARTBEAT_INTERVAL_MS);
       beat();

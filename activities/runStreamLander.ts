@@ -18,7 +18,12 @@ export interface BadMessage {
   bytes: Buffer;
   /** The end of a sentence that begins with the message. */
   reason: string;
+  /** True when the message names other columns than the landing table has. */
+  drifted: boolean;
 }
+
+/** Why ClickHouse does not take a batch as it is. */
+type Refusal = Pick<BadMessage, 'reason' | 'drifted'>;
 
 /** Thrown when the stream is being stopped while ClickHouse refuses a batch: it stays uncommitted. */
 export class LandingAbandoned extends Error {}
@@ -56,7 +61,7 @@ export class Lander {
 
   /**
    * Returns when every row of the batch has landed or has been dealt with as a bad message.
-   * @throws TidegateError SCHEMA_DRIFT or ACCESS_DENIED, what onBadMessage throws, or LandingAbandoned.
+   * @throws TidegateError ACCESS_DENIED, what onBadMessage throws, or LandingAbandoned.
    */
   async land(batch: MessageBatch): Promise<void> {
     const refusal = await this.#insert(batch);
@@ -70,14 +75,15 @@ export class Lander {
     }
   }
 
-  /** Tries until the batch has landed (null) or is refused for what is in it (the reason). */
-  async #insert(batch: MessageBatch): Promise<string | null> {
+  /** Tries until the batch has landed (null) or is refused for what is in it. */
+  async #insert(batch: MessageBatch): Promise<Refusal | null> {
     for (let failures = 1; ; failures++) {
       try {
         const { readRows } = await this.#send(batch);
         this.#options.onTrouble(null);
         // A value like `{..}{..}` passes for two rows.
-        return readRows === batch.rows ? null : `ClickHouse read ${readRows} rows from ${batch.rows} messages`;
+        if (readRows === batch.rows) return null;
+        return { reason: `ClickHouse read ${readRows} rows from ${batch.rows} messages`, drifted: false };
       } catch (error) {
         const refusal = this.#refusalOf(error, batch);
         if (refusal !== null) return refusal;
@@ -100,19 +106,15 @@ export class Lander {
    * The reason when the batch itself is refused, null when it should be sent again as it is.
    * @throws TidegateError for what neither another try nor leaving a message out would help.
    */
-  #refusalOf(error: unknown, batch: MessageBatch): string | null {
+  #refusalOf(error: unknown, batch: MessageBatch): Refusal | null {
     const { table } = this.#options;
     if (error instanceof TidegateError && !error.retryable) throw error;
     if (!(error instanceof ClickHouseError)) return null;
-    if (error.code === TOO_MANY_PARTS && /partitions/i.test(error.message) && batch.rows > 1) return error.message;
-    const kind = classify(error.code, error.message);
-    if (kind === 'bad-data') return messageOf(error);
-    if (kind === 'drift') {
-      throw new TidegateError('SCHEMA_DRIFT', `changes of ${table} no longer fit its target: ${messageOf(error)}`, {
-        remedy: 'Bring the target up to date with the source; the stream then goes on where it stopped.',
-        cause: error,
-      });
+    if (error.code === TOO_MANY_PARTS && /partitions/i.test(error.message) && batch.rows > 1) {
+      return { reason: error.message, drifted: false };
     }
+    const kind = classify(error.code, error.message);
+    if (kind === 'bad-data' || kind === 'drift') return { reason: messageOf(error), drifted: kind === 'drift' };
     if (kind === 'access') {
       throw new TidegateError('ACCESS_DENIED', `ClickHouse refused to insert into ${table}: ${messageOf(error)}`, {
         remedy: 'Grant the user INSERT on the landing table and SELECT and INSERT behind it.',
@@ -128,13 +130,13 @@ export class Lander {
     if (!waited) throw new LandingAbandoned('stopped while ClickHouse refused a batch', { cause: reason });
   }
 
-  #badMessage(single: MessageBatch, reason: string): BadMessage {
+  #badMessage(single: MessageBatch, { reason, drifted }: Refusal): BadMessage {
     const { table, topic } = this.#options;
     const line = Buffer.concat(single.chunks).subarray(0, -1);
     const { partition, offset } = coordinatesOf(line);
     const bytes = Buffer.concat([Buffer.from('{'), line.subarray(line.indexOf(',', line.indexOf(',') + 1) + 1)]);
     // ClickHouse appends the whole expression that it was computing.
     const brief = reason.split(/: while executing '|: while pushing to view/, 1)[0];
-    return { table, topic, partition, offset, bytes, reason: `was refused: ${brief}` };
+    return { table, topic, partition, offset, bytes, drifted, reason: `was refused: ${brief}` };
   }
 }

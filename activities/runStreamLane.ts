@@ -1,4 +1,7 @@
+import type { DriftReport } from '../core/activityTypes.ts';
 import { FLUSH_LIMITS, msUntilFlush } from '../core/batching.ts';
+import { columnNames } from '../core/envelope.ts';
+import { TidegateError } from '../core/errors.ts';
 import { type MessageBatch, nextOffsets, type PendingBatch, StreamBuffer } from '../core/streamBuffer.ts';
 import { type BadMessage, Lander, type LanderOptions, LandingAbandoned } from './runStreamLander.ts';
 import { Signal } from './runStreamSignal.ts';
@@ -77,7 +80,8 @@ export class Lane {
 
   /**
    * Runs until finish, or until something fails for good.
-   * @throws TidegateError as Lander.land does, or what commit throws.
+   * @throws TidegateError SCHEMA_DRIFT, with a DriftReport, at a message of other columns than the landing table's; else as
+   * Lander.land does, or what commit throws.
    */
   async run(): Promise<void> {
     try {
@@ -129,6 +133,16 @@ export class Lane {
   /** Commits what came before the message, so that a stream that stops at it stands right before it. */
   async #refuse(bad: BadMessage): Promise<void> {
     if (this.#landed.size > 0) await this.#options.commit(this.#landed, this.#options.generation());
+    if (bad.drifted) throw driftError(bad);
     await this.#options.onBadMessage(bad);
   }
+}
+
+function driftError({ table, topic, partition, offset, bytes, reason }: BadMessage): TidegateError {
+  const what = `changes of ${table} no longer fit its target: message ${topic}:${partition} at offset ${offset} ${reason}`;
+  const columns = columnNames(bytes);
+  return new TidegateError('SCHEMA_DRIFT', what, {
+    remedy: 'The target is brought up to date with the source; the stream then goes on where it stopped.',
+    ...(columns && { details: { table, columns } satisfies DriftReport }),
+  });
 }

@@ -10,6 +10,7 @@ import type { BadMessage } from './runStreamLander.ts';
 import { Lane } from './runStreamLane.ts';
 import { TopicReader } from './runStreamReader.ts';
 import { Signal } from './runStreamSignal.ts';
+import { driftOf, findDrift } from './schemaDrift.ts';
 import { ProgressKeeper } from './streamProgress.ts';
 
 /** What a caller may put in its own way at the seams of the stream. */
@@ -32,10 +33,15 @@ export class StreamSession {
   readonly #seams: Required<StreamSeams>;
   readonly #failure = Promise.withResolvers<never>();
 
-  constructor(deps: ActivityDeps, pipeline: Pipeline, seams: StreamSeams) {
+  /** @param options.aside labels of tables whose messages stay in Kafka. */
+  constructor(
+    deps: ActivityDeps,
+    { pipeline, aside }: { pipeline: Pipeline; aside: ReadonlySet<string> },
+    seams: StreamSeams,
+  ) {
     this.#failure.promise.catch(() => undefined);
     this.#seams = { onBadMessage: failOnBadMessage, beforeCommit: async () => undefined, ...seams };
-    const tables = streamTables(pipeline);
+    const tables = streamTables(pipeline).filter(({ label }) => !aside.has(label));
     this.progress = new ProgressKeeper(tables.map((table) => table.label));
     const lanes = tables.map((table) => {
       const topic = topicOf(pipeline, table);
@@ -48,7 +54,12 @@ export class StreamSession {
         commit: (next, generation) => this.#commit(topic, next, generation),
         onLanded: (part) => this.progress.landed(table.label, part),
         onTrouble: (problem) => this.progress.trouble(table.label, problem),
-        onBadMessage: this.#seams.onBadMessage,
+        onBadMessage: async (bad) => {
+          // A value that does not fit may be of a type that the column has only now.
+          const drifted = await findDrift(deps, pipeline);
+          if (drifted.length > 0) throw driftOf(drifted);
+          await this.#seams.onBadMessage(bad);
+        },
         onFreed: () => this.#freed.notify(),
       });
     });
@@ -79,7 +90,8 @@ export class StreamSession {
     const failed = Promise.all([this.#reader.failed, this.#failure.promise, ...running]);
     failed.catch(() => undefined);
     try {
-      await Promise.race([stopped, failed, this.#reader.start().then(() => stopped)]);
+      const started = lanes.length > 0 ? this.#reader.start() : Promise.resolve();
+      await Promise.race([stopped, failed, started.then(() => stopped)]);
     } finally {
       this.#reader.pause();
       for (const lane of lanes) lane.finish();
@@ -125,7 +137,15 @@ export class StreamSession {
   async #refuse(lane: Lane, message: { partition: number; offset: string; value: Buffer }): Promise<boolean> {
     const { partition, offset, value } = message;
     const { table, topic } = lane;
-    const bad = { table, topic, partition, offset: BigInt(offset), bytes: value, reason: defectOf(value) };
+    const bad = {
+      table,
+      topic,
+      partition,
+      offset: BigInt(offset),
+      bytes: value,
+      drifted: false,
+      reason: defectOf(value),
+    };
     try {
       await this.#seams.onBadMessage(bad);
       return true;

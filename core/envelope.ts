@@ -1,3 +1,5 @@
+import { nameInSource } from './names.ts';
+
 /**
  * What the stream needs to know of a message's bytes without parsing them. JSON.parse would lose 64-bit integers and
  * decimals, and cost more than everything else that the stream does.
@@ -49,4 +51,14 @@ export function sourceMarks(line: Buffer): { commitMs: number | null; lsn: bigin
   const commitMs = /"ts_ms":(\d+)/.exec(source)?.[1];
   const lsn = /"lsn":(\d+)/.exec(source)?.[1];
   return { commitMs: commitMs ? Number(commitMs) : null, lsn: lsn ? BigInt(lsn) : null };
+}
+
+/**
+ * The names of the columns that one message's row has, as the source knows them; null when it has no row. The row is
+ * parsed for its names only: this is for the one message at which a stream stopped.
+ */
+export function columnNames(message: Buffer): string[] | null {
+  const { after, before } = JSON.parse(message.toString('utf8')) as Record<'after' | 'before', object | null>;
+  const row = after ?? before;
+  return row && Object.keys(row).map(nameInSource);
 }

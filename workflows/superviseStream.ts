@@ -17,7 +17,7 @@ import { failureOf } from '../core/failures.ts';
 import { TASK_QUEUES, workflowIds } from '../core/names.ts';
 import { searchAttributes } from '../core/searchAttributes.ts';
 import { Supervisor, type SupervisorState } from '../core/supervisor.ts';
-import { prepareStream, runStream, watchConnector } from './activities.ts';
+import { evolveTables, prepareStream, runStream, watchConnector } from './activities.ts';
 import type { snapshotTables } from './snapshotTables.ts';
 import { streamDetails } from './streamDetails.ts';
 
@@ -119,6 +119,11 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
         );
       } else if (step.do === 'snapshot') {
         await snapshot();
+      } else if (step.do === 'evolve') {
+        await attempt(
+          () => evolveTables(pipeline, supervisor.state.reports),
+          (schema) => supervisor.evolved(schema, Date.now()),
+        );
       } else if (step.do === 'stream') {
         await stream();
       } else {

@@ -108,6 +108,7 @@ function notStarted(
   return {
     ...{ pipeline, phase: 'not started', since: null, reason: `Start it with: npx tidegate apply ${pipeline}` },
     ...{ lastError: null, retryAt: null, attempts: 0, definitionHash: null, snapshot: null },
+    schema: { changes: [], aside: [] },
   };
 }
 
@@ -121,6 +122,7 @@ function streamTable(
       ? heartbeatOf<CopyProgress>(snapshot, 'copySnapshot')?.tables.find((each) => each.table === table.label)
       : undefined;
   const progress = heartbeatOf<StreamProgress>(view?.work, 'runStream')?.tables[table.label];
+  const aside = view?.status.schema.aside.find((each) => each.table === table.label);
   return {
     ...{
       table: table.label,
@@ -128,10 +130,10 @@ function streamTable(
       target: table.target,
       rows,
       lastLoadAt: null,
-      lastError: null,
+      lastError: aside ? { code: 'SCHEMA_DRIFT', message: aside.reason } : null,
       next: null,
     },
-    phase: copy ? `snapshot: ${copy.phase}` : phase,
+    phase: aside ? 'left aside' : copy ? `snapshot: ${copy.phase}` : phase,
     copied: copy ? { rows: copy.rows, estimatedRows: copy.estimatedRows } : null,
     rate: progress?.rate ?? null,
     lagMs: progress?.lagMs ?? null,

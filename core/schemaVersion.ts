@@ -1,0 +1,125 @@
+import type { SourceColumn, SourceTable } from './catalog.ts';
+
+/** A column of a table's messages: what it is called there, and which column of the source that is. */
+export interface EraColumn {
+  name: string;
+  /** pg_attribute.attnum; null for a column that came and went unseen, so that nothing is kept of it. */
+  attnum: number | null;
+}
+
+/** What a table's catalog says at one moment, with what tells whether its rows have been rewritten. */
+export interface Catalog {
+  source: SourceTable;
+  /** Names of the files that hold the rows, see tableFiles. */
+  files: string;
+  /** By attnum: pg_attribute.xmin, which changes with every ALTER of the column. */
+  touched: Readonly<Record<number, string>>;
+  /**
+   * By attnum: the value of rows that are older than the column, as the text that COPY gives; only for columns that were
+   * added with a constant default.
+   */
+  missing: Readonly<Record<number, string>>;
+}
+
+/** What is recorded of a stream table each time its schema was followed. */
+export interface SchemaVersion extends Catalog {
+  /** What the messages that come next hold. */
+  era: readonly EraColumn[];
+  /** Why the table is left aside, one sentence with what mends it; null while it is streamed. */
+  aside: string | null;
+  /** Rows were rewritten while the table was left aside: it must be loaded anew when it is taken up again. */
+  rewritten: boolean;
+}
+
+/** Columns that Debezium sends. */
+export function sentColumns({ columns }: Pick<SourceTable, 'columns'>): SourceColumn[] {
+  return columns.filter(({ generated }) => !generated);
+}
+
+/** The era of messages that are written under this catalog. */
+export function eraOf(source: Pick<SourceTable, 'columns'>): EraColumn[] {
+  return sentColumns(source).map(({ name, attnum }) => ({ name, attnum }));
+}
+
+/** What a table begins with: its messages hold what its catalog says. */
+export function firstVersion(catalog: Catalog): SchemaVersion {
+  return { ...catalog, missing: {}, era: eraOf(catalog.source), aside: null, rewritten: false };
+}
+
+/**
+ * True when the rows may have been given other values without a single event: the table has new files, and a column was
+ * added or altered. TRUNCATE and VACUUM FULL give new files too, but touch no column.
+ */
+export function isRewritten(before: Catalog, now: Catalog): boolean {
+  if (before.files === now.files) return false;
+  return sentColumns(now.source).some(({ attnum }) => before.touched[attnum] !== now.touched[attnum]);
+}
+
+/** True when nothing has to be done about the table. */
+export function isSameSchema(before: Catalog, now: Catalog): boolean {
+  return fingerprint(before.source) === fingerprint(now.source) && !isRewritten(before, now);
+}
+
+function fingerprint({ oid, kind, columns, primaryKey, replicaIdentity }: SourceTable): string {
+  const parts = columns.map((c) => [c.attnum, c.name, c.type, c.typeName, c.notNull, c.generated, c.default]);
+  return JSON.stringify([oid, kind, parts, primaryKey, replicaIdentity]);
+}
+
+/**
+ * Which columns a message holds that has these keys. A name may have stood for several columns in the course of time, so
+ * the versions of the catalog are asked first for exactly these names, then name by name.
+ * @param versions of the catalog that the message may have been written under.
+ * @returns null when the names leave a doubt: then only loading the table anew is exact.
+ */
+export function resolveEra(
+  keys: readonly string[],
+  { versions, live }: { versions: readonly (readonly EraColumn[])[]; live: readonly EraColumn[] },
+): EraColumn[] | null {
+  const wanted = [...keys].sort().join('\0');
+  const exact = versions.filter((version) => namesOf(version) === wanted);
+  if (exact.length > 0) {
+    const meanings = new Set(exact.map(meaningOf));
+    return meanings.size === 1 ? [...exact[0]!] : null;
+  }
+  const resolved = keys.map((name): EraColumn | null => {
+    const attnums = new Set(
+      versions
+        .flat()
+        .filter((column) => column.name === name)
+        .map(({ attnum }) => attnum),
+    );
+    if (attnums.size > 1) return null;
+    return { name, attnum: [...attnums][0] ?? null };
+  });
+  if (resolved.some((column) => column === null)) return null;
+  const era = resolved as EraColumn[];
+  const held = era.flatMap(({ attnum }) => (attnum === null ? [] : [attnum]));
+  if (new Set(held).size < held.length) return null;
+  // An unknown name is of a column that is gone, unless it may be an earlier name of one that is there.
+  const unaccounted = live.some(({ attnum }) => attnum !== null && !held.includes(attnum));
+  return era.some(({ attnum }) => attnum === null) && unaccounted ? null : era;
+}
+
+/** True when both are called the same and mean the same, in whatever order. */
+export function isSameEra(one: readonly EraColumn[], other: readonly EraColumn[]): boolean {
+  return meaningOf(one) === meaningOf(other);
+}
+
+/** True when messages of both look alike but mean different columns, so that nothing would tell where one ends. */
+export function isMistakable(one: readonly EraColumn[], other: readonly EraColumn[]): boolean {
+  return namesOf(one) === namesOf(other) && !isSameEra(one, other);
+}
+
+function namesOf(era: readonly EraColumn[]): string {
+  return era
+    .map(({ name }) => name)
+    .sort()
+    .join('\0');
+}
+
+function meaningOf(era: readonly EraColumn[]): string {
+  return era
+    .map(({ name, attnum }) => `${name}\0${attnum}`)
+    .sort()
+    .join('\0\0');
+}
