@@ -26,7 +26,7 @@ import { type ResetStep, resetStream } from './copySnapshotReset.ts';
 import { copyParts, MAX_CONNECTIONS, partsOf, requireRows } from './copyTable.ts';
 import { dropLeftovers, runAll } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
-import { recordSchemas } from './schemaRecord.ts';
+import { readHistory, recordSchemas, tablesAside } from './schemaRecord.ts';
 import { recordSnapshot, recordSnapshotStart } from './snapshotRecord.ts';
 
 /** Where a test may break the work off, or change the source. */
@@ -45,7 +45,10 @@ export function copySnapshot(
       const found = deps.definitions.get(name);
       const started = performance.now();
       const tally = new CopyTally(new Date().toISOString());
-      for (const { label } of streamTables(found.pipeline)) tally.expect(label, { parts: 1, estimatedRows: -1 });
+      const aside = await tablesAside(deps.clickhouse, found.pipeline);
+      for (const { label } of streamTables(found.pipeline)) {
+        if (!aside.has(label)) tally.expect(label, { parts: 1, estimatedRows: -1 });
+      }
       const result = await withHeartbeat(
         () => tally.progress(),
         ({ signal }) => new SnapshotAttempt(deps, { found, tally, signal, onStep }).run(),
@@ -95,7 +98,8 @@ class SnapshotAttempt {
     // In no transaction; a later attempt ends this session, and every step of this one then fails.
     const control = await connectPostgres(this.#url, { applicationName: this.#applicationName });
     try {
-      for (const table of streamTables(pipeline)) {
+      const aside = await tablesAside(this.#deps.clickhouse, pipeline);
+      for (const table of streamTables(pipeline).filter(({ label }) => !aside.has(label))) {
         const catalog = await readCatalog(control, table);
         this.#catalogs.push(catalog);
         this.#shapes.push({ database: pipeline.database, table, source: catalog.source });
@@ -191,12 +195,7 @@ class SnapshotAttempt {
   async #record(control: pg.Client, lsn: Lsn): Promise<Omit<SnapshotResult, 'seconds'>> {
     const { pipeline, hash } = this.#found;
     const tables = this.#shapes.map(({ table }) => ({ ...table, ...this.#tally.of(table.label) }));
-    await recordSchemas(this.#deps.clickhouse, pipeline, {
-      lsn: formatLsn(lsn),
-      tables: this.#shapes.map(({ table }, index) => ({
-        ...{ table: table.label, version: firstVersion(this.#catalogs[index]!), changes: [] },
-      })),
-    });
+    await this.#recordSchemas(lsn);
     await recordSnapshot(this.#deps.clickhouse, pipeline, {
       source: await sourceIdentity(control),
       consistentPoint: this.#consistentPoint as Lsn,
@@ -210,6 +209,20 @@ class SnapshotAttempt {
       slot: pipeline.stream.slot,
       tables: tables.map(({ label, rows, bytes }) => ({ table: label, rows, bytes })),
     };
+  }
+
+  /** What waited in Kafka of tables that are left aside has been skipped, so they are to be loaded when taken up again. */
+  async #recordSchemas(lsn: Lsn): Promise<void> {
+    const { clickhouse } = this.#deps;
+    const { pipeline } = this.#found;
+    const copied = this.#shapes.map(({ table }, index) => ({
+      ...{ table: table.label, version: firstVersion(this.#catalogs[index]!), changes: [] },
+    }));
+    const left = [...(await readHistory(clickhouse, pipeline))].flatMap(([table, versions]) => {
+      const last = versions.at(-1);
+      return last && last.aside !== null ? [{ table, version: { ...last, rewritten: true }, changes: [] }] : [];
+    });
+    await recordSchemas(clickhouse, pipeline, { lsn: formatLsn(lsn), tables: [...copied, ...left] });
   }
 
   /** As far as the services can be reached; what stays is taken away by the next attempt. */

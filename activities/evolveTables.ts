@@ -141,9 +141,12 @@ class TableEvolution {
   /** What the message at which the stream stopped holds; without one, the messages are those of before. Null: in doubt. */
   #era(last: SchemaVersion, now: Catalog): EraColumn[] | null {
     if (this.#report === null) return [...last.era];
-    const live = eraOf(now.source);
-    const versions = [live, ...this.#versions.toReversed().flatMap(({ source, era }) => [eraOf(source), era])];
-    const era = resolveEra(this.#report.columns, { versions, live });
+    const versions = this.#versions.flatMap(({ source, era, lastAttnum }) => [
+      { era, lastAttnum },
+      { era: eraOf(source), lastAttnum },
+    ]);
+    const live = { era: eraOf(now.source), lastAttnum: now.lastAttnum };
+    const era = resolveEra(this.#report.columns, [...versions, live]);
     if (era && isSameEra(era, last.era) && isSameSchema(last, now)) {
       throw unexplained(this.#table, 'its schema is the recorded one');
     }

@@ -11,9 +11,16 @@ import { tableFiles } from './postgresCopySessions.ts';
  * array of one element of the column's type.
  */
 const ATTRIBUTES_SQL = `
-  SELECT attnum::int AS attnum, xmin::text AS xmin,
+  SELECT attnum::int AS attnum, attisdropped AS dropped, xmin::text AS xmin,
     CASE WHEN atthasmissing THEN array_to_string(attmissingval, '') END AS missing
-  FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum`;
+  FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 ORDER BY attnum`;
+
+interface Attribute {
+  attnum: number;
+  dropped: boolean;
+  xmin: string;
+  missing: string | null;
+}
 
 /**
  * Reads what the catalog says of a table now.
@@ -23,12 +30,12 @@ export async function readCatalog(session: pg.Client, table: { schema: string; n
   return await guarded(async () => {
     const source = await readSourceTable(session, table);
     const files = await tableFiles(session, [source.oid]);
-    const { rows } = await session.query<{ attnum: number; xmin: string; missing: string | null }>(ATTRIBUTES_SQL, [
-      source.oid,
-    ]);
-    const touched = Object.fromEntries(rows.map(({ attnum, xmin }) => [attnum, xmin]));
+    const { rows } = await session.query<Attribute>(ATTRIBUTES_SQL, [source.oid]);
+    const lastAttnum = rows.at(-1)?.attnum ?? 0;
+    const live = rows.filter(({ dropped }) => !dropped);
+    const touched = Object.fromEntries(live.map(({ attnum, xmin }) => [attnum, xmin]));
     const missing: Record<number, string> = {};
-    for (const { attnum, missing: text } of rows) {
+    for (const { attnum, missing: text } of live) {
       const column = source.columns.find((each) => each.attnum === attnum);
       if (text === null || !column) continue;
       const { rows: values } = await session.query<{ text: string }>(
@@ -37,6 +44,6 @@ export async function readCatalog(session: pg.Client, table: { schema: string; n
       );
       missing[attnum] = values[0]!.text;
     }
-    return { source, files, touched, missing };
+    return { source, files, lastAttnum, touched, missing };
   });
 }

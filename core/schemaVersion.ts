@@ -12,6 +12,8 @@ export interface Catalog {
   source: SourceTable;
   /** Names of the files that hold the rows, see tableFiles. */
   files: string;
+  /** The highest attnum that the table has ever given, dropped columns included. */
+  lastAttnum: number;
   /** By attnum: pg_attribute.xmin, which changes with every ALTER of the column. */
   touched: Readonly<Record<number, string>>;
   /**
@@ -65,39 +67,55 @@ function fingerprint({ oid, kind, columns, primaryKey, replicaIdentity }: Source
   return JSON.stringify([oid, kind, parts, primaryKey, replicaIdentity]);
 }
 
+/** A catalog as far as messages tell of it. */
+export interface EraVersion {
+  era: readonly EraColumn[];
+  lastAttnum: number;
+}
+
 /**
  * Which columns a message holds that has these keys. A name may have stood for several columns in the course of time, so
  * the versions of the catalog are asked first for exactly these names, then name by name.
- * @param versions of the catalog that the message may have been written under.
+ * @param versions of the catalog that the message may have been written under, the oldest first, today's last.
  * @returns null when the names leave a doubt: then only loading the table anew is exact.
  */
-export function resolveEra(
-  keys: readonly string[],
-  { versions, live }: { versions: readonly (readonly EraColumn[])[]; live: readonly EraColumn[] },
-): EraColumn[] | null {
+export function resolveEra(keys: readonly string[], versions: readonly EraVersion[]): EraColumn[] | null {
   const wanted = [...keys].sort().join('\0');
-  const exact = versions.filter((version) => namesOf(version) === wanted);
-  if (exact.length > 0) {
-    const meanings = new Set(exact.map(meaningOf));
-    return meanings.size === 1 ? [...exact[0]!] : null;
-  }
-  const resolved = keys.map((name): EraColumn | null => {
-    const attnums = new Set(
-      versions
-        .flat()
-        .filter((column) => column.name === name)
-        .map(({ attnum }) => attnum),
-    );
-    if (attnums.size > 1) return null;
-    return { name, attnum: [...attnums][0] ?? null };
+  const exact = versions.map(({ era }) => era).filter((era) => namesOf(era) === wanted);
+  if (exact.length > 0) return new Set(exact.map(meaningOf)).size === 1 ? [...exact[0]!] : null;
+
+  const columns = versions.flatMap(({ era }) => era);
+  const era = keys.map((name) => {
+    const attnums = new Set(columns.filter((column) => column.name === name).map(({ attnum }) => attnum));
+    return { name, attnums: [...attnums] };
   });
-  if (resolved.some((column) => column === null)) return null;
-  const era = resolved as EraColumn[];
-  const held = era.flatMap(({ attnum }) => (attnum === null ? [] : [attnum]));
+  if (era.some(({ attnums }) => attnums.length > 1)) return null;
+  const resolved = era.map(({ name, attnums }): EraColumn => ({ name, attnum: attnums[0] ?? null }));
+  const held = resolved.flatMap(({ attnum }) => (attnum === null ? [] : [attnum]));
   if (new Set(held).size < held.length) return null;
-  // An unknown name is of a column that is gone, unless it may be an earlier name of one that is there.
-  const unaccounted = live.some(({ attnum }) => attnum !== null && !held.includes(attnum));
-  return era.some(({ attnum }) => attnum === null) && unaccounted ? null : era;
+  return explainUnknown(resolved, { held, versions });
+}
+
+/**
+ * A name that no version has: of a column that came and went unseen, of which nothing is kept, or an earlier name of a
+ * column that is known. It is certain when only one of the two can be.
+ */
+function explainUnknown(
+  era: readonly EraColumn[],
+  { held, versions }: { held: readonly number[]; versions: readonly EraVersion[] },
+): EraColumn[] | null {
+  const unknown = era.filter(({ attnum }) => attnum === null);
+  if (unknown.length === 0) return [...era];
+  const absent = (columns: readonly EraColumn[]) =>
+    new Set(columns.flatMap(({ attnum }) => (attnum === null || held.includes(attnum) ? [] : [attnum])));
+  if (absent(versions.at(-1)?.era ?? []).size === 0) return [...era];
+
+  const known = new Set(versions.flatMap((version) => version.era.map(({ attnum }) => attnum)));
+  const [first, last] = [versions[0]!.lastAttnum, versions.at(-1)!.lastAttnum];
+  for (let attnum = first + 1; attnum <= last; attnum++) if (!known.has(attnum)) return null;
+  const candidates = [...absent(versions.flatMap((version) => version.era))];
+  if (unknown.length !== 1 || candidates.length !== 1) return null;
+  return era.map((column) => (column.attnum === null ? { ...column, attnum: candidates[0]! } : column));
 }
 
 /** True when both are called the same and mean the same, in whatever order. */
