@@ -47,8 +47,9 @@ export async function driftedTables(deps: ActivityDeps, pipeline: Pipeline, sess
   return drifted;
 }
 
-/** As driftedTables, with a session of its own. */
+/** As driftedTables, with a session of its own, which is opened only when there is something to compare with. */
 export async function findDrift(deps: ActivityDeps, pipeline: Pipeline): Promise<string[]> {
+  if ((await readHistory(deps.clickhouse, pipeline)).size === 0) return [];
   const session = await catalogSession(deps, pipeline);
   try {
     return await driftedTables(deps, pipeline, session);
