@@ -127,15 +127,20 @@ export class Supervisor {
     else this.#waitFor(now, { delay: backoffMs(1), why: 'The worker that ran the stream was stopped' });
   }
 
+  /** The stream failed; it may have been asked to end meanwhile, because the watch has seen the same change. */
+  streamFailed(failure: Failure, now: number): void {
+    if (failure.code !== 'SCHEMA_DRIFT' || !['streaming', 'evolving'].includes(this.phase)) {
+      this.failed(failure, now);
+      return;
+    }
+    this.#state.reports = [failure.details as DriftReport | undefined].filter((report) => report !== undefined);
+    this.#enter('evolving', now, failure.message);
+  }
+
   /** Preparing, the snapshot, the change of the schema or the stream failed. */
   failed(failure: Failure, now: number): void {
     if (failure.code === WORKER_SHUTDOWN && this.phase === 'streaming') {
       this.streamEnded(now);
-      return;
-    }
-    if (failure.code === 'SCHEMA_DRIFT' && this.phase === 'streaming') {
-      this.#state.reports = [failure.details as DriftReport | undefined].filter((report) => report !== undefined);
-      this.#enter('evolving', now, failure.message);
       return;
     }
     this.#recordError(failure, now);

@@ -86,7 +86,7 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
     );
     take(() => {
       if ('error' in outcome && !(outcome.asked && isCancellation(outcome.error))) {
-        supervisor.failed(failureOf(outcome.error), Date.now());
+        supervisor.streamFailed(failureOf(outcome.error), Date.now());
       } else if (!outcome.asked || !wanted()) {
         supervisor.streamEnded(Date.now());
       }

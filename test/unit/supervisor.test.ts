@@ -187,7 +187,7 @@ describe('a schema that has changed', () => {
 
   test('is followed as soon as the stream stops at it, with what the message holds', () => {
     const supervisor = streaming();
-    supervisor.failed(drift, T0);
+    supervisor.streamFailed(drift, T0);
     assert.equal(supervisor.phase, 'evolving');
     assert.deepEqual(supervisor.step, { do: 'evolve' });
     assert.deepEqual(supervisor.state.reports, [report]);
@@ -203,8 +203,9 @@ describe('a schema that has changed', () => {
     supervisor.watchFailed(drift, T0);
     assert.deepEqual(supervisor.step, { do: 'evolve' });
     assert.deepEqual(supervisor.watchStep, { do: 'wait', until: T0 + SECOND });
-    supervisor.streamEnded(T0);
+    supervisor.streamFailed(drift, T0);
     assert.equal(supervisor.phase, 'evolving');
+    assert.deepEqual(supervisor.state.reports, [report]);
     const another = fresh();
     another.prepared({ ...prepared, drifted: ['things'], reason: 'the schema of things has changed' }, T0);
     assert.equal(another.phase, 'evolving');
@@ -230,7 +231,7 @@ describe('a schema that has changed', () => {
 
   test('is tried again when a worker dies at it, still with what the message holds', () => {
     const supervisor = streaming();
-    supervisor.failed(drift, T0);
+    supervisor.streamFailed(drift, T0);
     supervisor.failed({ code: 'HEARTBEAT_TIMEOUT', message: 'no heartbeat', retryable: true }, T0);
     assert.equal(supervisor.phase, 'backing off');
     supervisor.timer(T0 + SECOND);
@@ -241,7 +242,7 @@ describe('a schema that has changed', () => {
 
   test('that does not explain the message stops the stream', () => {
     const supervisor = streaming();
-    supervisor.failed(drift, T0);
+    supervisor.streamFailed(drift, T0);
     supervisor.failed(drift, T0);
     assert.equal(supervisor.phase, 'failed');
   });
