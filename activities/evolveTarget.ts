@@ -1,8 +1,8 @@
 import type { ClickHouse } from '../adapters/clickhouse.ts';
-import { currentViewDdl, streamDdl, type TargetShape } from '../core/ddl.ts';
+import { currentViewDdl, streamDdl, streamObjects, type TargetShape } from '../core/ddl.ts';
 import type { Pipeline } from '../core/definition.ts';
 import { chTable } from '../core/identifiers.ts';
-import { landingName, landingViewName } from '../core/names.ts';
+import { landingName, landingViewName, truncationsViewName } from '../core/names.ts';
 import { attnumOf, isNullable, type TargetColumn } from '../core/targetDiff.ts';
 import { MEANT } from './copyTarget.ts';
 
@@ -63,16 +63,15 @@ export async function dropForReload(clickhouse: ClickHouse, shape: TargetShape):
   const { database, table } = shape;
   streamDdl(shape);
   await dropLanding(clickhouse, shape);
-  const view = chTable({ database, name: table.currentView ?? `${table.target}_current` });
-  await clickhouse.command(`DROP VIEW IF EXISTS ${view} SYNC`);
-  const target = chTable({ database, name: table.target });
-  await clickhouse.command(`DROP TABLE IF EXISTS ${target} SYNC`, { settings: MEANT });
+  for (const name of streamObjects(table).toReversed()) {
+    await clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })} SYNC`, { settings: MEANT });
+  }
 }
 
-/** Drops what keeps no rows: the landing table and the view behind it. */
+/** Drops what keeps no rows: the landing table and the views behind it. */
 export async function dropLanding(clickhouse: ClickHouse, { database, table }: TargetShape): Promise<void> {
-  const view = chTable({ database, name: landingViewName(table.target) });
-  const landing = chTable({ database, name: landingName(table.target) });
-  await clickhouse.command(`DROP VIEW IF EXISTS ${view} SYNC`);
-  await clickhouse.command(`DROP TABLE IF EXISTS ${landing} SYNC`);
+  const { target } = table;
+  for (const name of [landingViewName(target), truncationsViewName(target), landingName(target)]) {
+    await clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })} SYNC`);
+  }
 }

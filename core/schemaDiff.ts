@@ -49,7 +49,7 @@ function reloadReason(
   const { era, old, present } = known;
   const table = formatTableName(now.source);
   if (before.source.oid !== now.source.oid) return `${table} was dropped and created again`;
-  if (keyOf(before.source) !== keyOf(now.source)) return `the primary key of ${table} was altered`;
+  if (keyOf(before.source) !== keyOf(now.source)) return `the key of ${table} was altered`;
   if (isRewritten(before, now)) return `${table} was rewritten, which gives rows new values without an event`;
   if (now.source.kind === 'p' && present.some((column) => !old.has(column.attnum) && column.default !== null)) {
     return `a column with a default was added to ${table}, whose partitions keep the values of their old rows`;
@@ -58,8 +58,9 @@ function reloadReason(
   return null;
 }
 
-/** The key's columns by attnum, with what ClickHouse cannot alter in a sorting key. */
-function keyOf({ primaryKey, columns }: SourceTable): string {
-  const key = primaryKey.map((name) => columns.find((column) => column.name === name)!);
+/** The key's columns by attnum, with what ClickHouse cannot alter in a sorting key. Without a key, the whole row is one. */
+function keyOf({ primaryKey, replicaIdentity, identityIndex, columns }: SourceTable): string {
+  const names = replicaIdentity === 'i' ? identityIndex : primaryKey;
+  const key = names.length > 0 ? names.map((name) => columns.find((column) => column.name === name)!) : columns;
   return JSON.stringify(key.map(({ attnum, name, type, typeName }) => [attnum, name, type, typeName]));
 }

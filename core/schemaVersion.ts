@@ -62,9 +62,10 @@ export function isSameSchema(before: Catalog, now: Catalog): boolean {
   return fingerprint(before.source) === fingerprint(now.source) && !isRewritten(before, now);
 }
 
-function fingerprint({ oid, kind, columns, primaryKey, replicaIdentity }: SourceTable): string {
+function fingerprint(source: SourceTable): string {
+  const { oid, kind, columns, primaryKey, replicaIdentity, identityIndex } = source;
   const parts = columns.map((c) => [c.attnum, c.name, c.type, c.typeName, c.notNull, c.generated, c.default]);
-  return JSON.stringify([oid, kind, parts, primaryKey, replicaIdentity]);
+  return JSON.stringify([oid, kind, parts, primaryKey, replicaIdentity, identityIndex]);
 }
 
 /** A catalog as far as messages tell of it. */

@@ -91,7 +91,14 @@ suite('the PostgreSQL client', () => {
     const { columns, oid, ...table } = await readSourceTable(client, { schema: 'Odd Schema', name: 'a.b' });
     assert.ok(Number.isInteger(oid) && oid > 0);
     assert.deepEqual(table, {
-      ...{ schema: 'Odd Schema', name: 'a.b', kind: 'r', primaryKey: ['part', 'id'], replicaIdentity: 'f', identityIndex: [] },
+      ...{
+        schema: 'Odd Schema',
+        name: 'a.b',
+        kind: 'r',
+        primaryKey: ['part', 'id'],
+        replicaIdentity: 'f',
+        identityIndex: [],
+      },
       ...{ estimatedRows: 1000, pages: table.pages },
     });
     assert.ok(table.pages > 0);
