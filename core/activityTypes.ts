@@ -137,8 +137,9 @@ export interface StreamActivities {
    * Moves messages from Kafka into the landing tables until it is cancelled; then lands what it holds, commits and
    * returns. Heartbeats StreamProgress. Fails with an ApplicationFailure whose type is an ErrorCode;
    * SCHEMA_DRIFT has a DriftReport as its detail.
+   * @param aside labels of tables whose messages stay in Kafka; told by whoever starts it, for ClickHouse may be away.
    */
-  runStream(pipeline: string): Promise<StreamProgress>;
+  runStream(pipeline: string, aside?: readonly string[]): Promise<StreamProgress>;
   /**
    * Creates the connector when it is missing, brings its configuration up to date, restarts failed tasks, watches the
    * slot; until cancelled. Heartbeats ConnectorHealth. Fails with SCHEMA_DRIFT when the source's schema has changed.

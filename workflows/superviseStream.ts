@@ -80,9 +80,10 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
 
   const stream = async (): Promise<void> => {
     const wanted = () => supervisor.step.do === 'stream';
+    const aside = supervisor.status.schema.aside.map(({ table }) => table);
     const outcome = await runWhile(
       () => wanted() && !mayRenew(),
-      () => runStream(pipeline),
+      () => runStream(pipeline, aside),
     );
     take(() => {
       if ('error' in outcome && !(outcome.asked && isCancellation(outcome.error))) {
