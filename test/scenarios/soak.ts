@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../core/errors.ts';
+import { Random } from '../../pipelines/random.ts';
 import { Scenario } from './harness.ts';
-import { Random } from './random.ts';
 import { SoakTable } from './soakChanges.ts';
 
 export interface SoakOptions {
@@ -59,11 +59,11 @@ async function write(
     const session = await scenario.source.connect();
     try {
       while (left > 0) {
-        const size = Math.min(left, random.chance(0.02) ? 500 : 1 + random.below(20));
+        const size = Math.min(left, random.chance(0.02) ? 500 : 1 + random.between(0, 19));
         left -= size;
-        if (ddl && random.chance(0.005)) await session.query(random.of(tables).reshape(random));
-        const table = random.chance(0.7) ? random.of(tables) : null;
-        const statements = Array.from({ length: size }, () => (table ?? random.of(tables)).change(random));
+        if (ddl && random.chance(0.005)) await session.query(random.pick(tables).reshape(random));
+        const table = random.chance(0.7) ? random.pick(tables) : null;
+        const statements = Array.from({ length: size }, () => (table ?? random.pick(tables)).change(random));
         const end = random.chance(0.05) ? 'ROLLBACK' : 'COMMIT';
         await session.query(`BEGIN; ${statements.join('; ')}; ${end}`).catch(async (error) => {
           await session.query('ROLLBACK');

@@ -1,5 +1,5 @@
 import { pgLiteral } from '../../core/identifiers.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../pipelines/random.ts';
 
 /** A column of a soaked table, and how random values of it are written in SQL. */
 interface SoakColumn {
@@ -11,23 +11,26 @@ interface SoakColumn {
 const ALPHABET = [...'abcXYZ 019_-\'"\\/{}[],:;\t\n\r%ёжΩ😀\u200b\u0001'];
 
 function text(random: Random, longest = 20): string {
-  const length = random.below(longest);
-  return pgLiteral(Array.from({ length }, () => random.of(ALPHABET)).join('')).trim();
+  const length = random.between(0, longest - 1);
+  return pgLiteral(Array.from({ length }, () => random.pick(ALPHABET)).join('')).trim();
 }
 
 function digits(random: Random, count: number): string {
-  return Array.from({ length: 1 + random.below(count) }, () => random.below(10)).join('');
+  return Array.from({ length: 1 + random.between(0, count - 1) }, () => random.between(0, 9)).join('');
 }
 
-const sign = (random: Random) => random.of(['', '-']);
+const sign = (random: Random) => random.pick(['', '-']);
 const json = (random: Random): string =>
   pgLiteral(
-    JSON.stringify({ a: random.below(100), [`k${random.below(3)}`]: random.of([null, 'x"\\', [1, null], {}]) }),
+    JSON.stringify({
+      a: random.between(0, 99),
+      [`k${random.between(0, 2)}`]: random.pick([null, 'x"\\', [1, null], {}]),
+    }),
   ).trim();
 
 const COLUMNS: readonly SoakColumn[] = [
-  { name: 'flag', type: 'boolean', value: (random) => random.of(['true', 'false']) },
-  { name: 'small', type: 'smallint', value: (random) => String(random.below(65536) - 32768) },
+  { name: 'flag', type: 'boolean', value: (random) => random.pick(['true', 'false']) },
+  { name: 'small', type: 'smallint', value: (random) => String(random.between(0, 65535) - 32768) },
   { name: 'big', type: 'bigint', value: (random) => `${sign(random)}${digits(random, 18)}` },
   {
     name: 'price',
@@ -38,25 +41,29 @@ const COLUMNS: readonly SoakColumn[] = [
   {
     name: 'ratio',
     type: 'double precision',
-    value: (random) => random.of([`'NaN'`, `'-0'`, String(random.next()), `1e${random.below(300)}`]),
+    value: (random) => random.pick([`'NaN'`, `'-0'`, String(random.next()), `1e${random.between(0, 299)}`]),
   },
   { name: 'label', type: 'text', value: (random) => text(random) },
   { name: 'code', type: 'char(4)', value: (random) => `'${digits(random, 4)}'` },
-  { name: 'day', type: 'date', value: (random) => `date '1950-01-01' + ${random.below(60_000)}` },
+  { name: 'day', type: 'date', value: (random) => `date '1950-01-01' + ${random.between(0, 59999)}` },
   {
     name: 'at',
     type: 'timestamptz',
-    value: (random) => `to_timestamp(${random.below(4_000_000_000)}.${random.below(1_000_000)})`,
+    value: (random) => `to_timestamp(${random.between(0, 3999999999)}.${random.between(0, 999999)})`,
   },
   { name: 'doc', type: 'jsonb', value: json },
   { name: 'tags', type: 'text[]', value: (random) => `ARRAY[${text(random)}, NULL, ${text(random)}]` },
-  { name: 'counts', type: 'int[]', value: (random) => `'{${random.below(9)},NULL,${random.below(9)}}'` },
-  { name: 'raw', type: 'bytea', value: (random) => `decode('${'0a225cff00'.slice(0, 2 * random.below(6))}', 'hex')` },
-  { name: 'uid', type: 'uuid', value: (random) => `md5('${random.below(1e9)}')::uuid` },
+  { name: 'counts', type: 'int[]', value: (random) => `'{${random.between(0, 8)},NULL,${random.between(0, 8)}}'` },
+  {
+    name: 'raw',
+    type: 'bytea',
+    value: (random) => `decode('${'0a225cff00'.slice(0, 2 * random.between(0, 5))}', 'hex')`,
+  },
+  { name: 'uid', type: 'uuid', value: (random) => `md5('${random.between(0, 1e9 - 1)}')::uuid` },
   {
     name: 'span',
     type: 'interval',
-    value: (random) => `interval '${random.below(400)} days -${random.below(1e6)} ms'`,
+    value: (random) => `interval '${random.between(0, 399)} days -${random.between(0, 1e6 - 1)} ms'`,
   },
 ];
 
@@ -84,17 +91,17 @@ export class SoakTable {
 
   /** One to a few changes as one statement; it never fails, whatever the table holds. */
   change(random: Random): string {
-    const id = random.below(KEYS);
-    const part = random.of(["'a'", "'b'", "''"]);
+    const id = random.between(0, KEYS - 1);
+    const part = random.pick(["'a'", "'b'", "''"]);
     const row = `id = ${id} AND part = ${part}`;
-    const free = `NOT EXISTS (SELECT FROM ${this.name} WHERE id = ${random.below(KEYS)} AND part = 'a')`;
+    const free = `NOT EXISTS (SELECT FROM ${this.name} WHERE id = ${random.between(0, KEYS - 1)} AND part = 'a')`;
     const dice = random.next();
     if (dice < 0.45) return this.#upsert(random, id, part);
     if (dice < 0.75) return `UPDATE ${this.name} SET ${this.#assignments(random)} WHERE ${row}`;
     if (dice < 0.87) return `DELETE FROM ${this.name} WHERE ${row}`;
     if (dice < 0.93) return `DELETE FROM ${this.name} WHERE ${row}; ${this.#upsert(random, id, part)}`;
     if (dice < 0.99) {
-      const moved = random.below(KEYS);
+      const moved = random.between(0, KEYS - 1);
       return `UPDATE ${this.name} SET id = ${moved} WHERE ${row} AND NOT EXISTS (SELECT FROM ${this.name} WHERE id = ${moved} AND part = ${part})`;
     }
     return `UPDATE ${this.name} SET ${this.#assignments(random)} WHERE id % 10 = ${id % 10} AND ${free}`;
@@ -109,7 +116,7 @@ export class SoakTable {
       this.#columns.push({ name, type: 'text', value: (each) => text(each) });
       return `${alter} ADD COLUMN ${name} text${random.chance(0.5) ? " DEFAULT 'given'" : ''}`;
     }
-    const column = random.of(this.#columns);
+    const column = random.pick(this.#columns);
     const index = this.#columns.indexOf(column);
     if (dice < 0.7) {
       this.#columns.splice(index, 1);
@@ -129,7 +136,7 @@ export class SoakTable {
 
   #assignments(random: Random): string {
     const chosen = this.#columns.filter(() => random.chance(0.3));
-    const some = chosen.length > 0 ? chosen : [random.of(this.#columns)];
+    const some = chosen.length > 0 ? chosen : [random.pick(this.#columns)];
     return some.map((column) => `${column.name} = ${this.#value(column, random)}`).join(', ');
   }
 
