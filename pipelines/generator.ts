@@ -6,6 +6,8 @@ import type pg from 'pg';
  * nothing about any of them.
  */
 export interface SourceGenerator {
+  /** Name of the source database that `npm start` has it create. */
+  database: string;
   /**
    * Creates database, roles and tables where they are missing, and fills the tables if they are empty. The same seed and
    * size give the same bytes in the CSV files, which stay in the folder.

@@ -7,6 +7,8 @@ import { stockTraffic } from './traffic.ts';
 
 /** `rows` is the number of rows of stock_balances. */
 export const generator: SourceGenerator = {
+  database: 'wms',
+
   async create(options) {
     const { owner, capture, ...filled } = await createSource(options, {
       schema: new URL('source.sql', import.meta.url),

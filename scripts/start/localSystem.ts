@@ -75,12 +75,13 @@ async function fillSource(context: {
 }): Promise<Record<string, string>> {
   const { found, stack, options, open, say, signal } = context;
   const { name } = found.pipeline;
+  const { database } = found.generator;
   const tell = (line: string) => say(`${name.padEnd(10)} ${line}`);
   const { env } = await found.generator.create({
     open,
     admin: new URL(stack.env['POSTGRES_URL'] as string),
-    database: name,
-    ownerPassword: stack.secret(`${name}_owner`),
+    database,
+    ownerPassword: stack.secret(`${database}_owner`),
     capturePassword: stack.secret('capture'),
     folder: join(stack.home, 'generated', name),
     seed: SEED,
