@@ -68,6 +68,8 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
     'key.converter.schemas.enable': 'false',
     'value.converter': 'org.apache.kafka.connect.json.JsonConverter',
     'value.converter.schemas.enable': 'false',
+    // By default the converter writes a column's default in place of a NULL.
+    'value.converter.replace.null.with.default': 'false',
 
     'poll.interval.ms': '10',
     'max.batch.size': '8192',

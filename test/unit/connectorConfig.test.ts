@@ -25,6 +25,7 @@ test('the connector has the names of its pipeline, and the password by reference
   assert.equal(config['database.port'], '5433');
   assert.equal(config['snapshot.mode'], 'no_data');
   assert.ok(!('database.sslmode' in config));
+  assert.equal(config['value.converter.replace.null.with.default'], 'false');
 });
 
 test('only stream tables are captured, each by a pattern that matches nothing else', () => {
