@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import { registerDeadLetters } from './commands/deadLetters.ts';
 import { registerEnv } from './commands/env.ts';
+import { registerInit } from './commands/init.ts';
 import { registerPause, registerResume } from './commands/pause.ts';
 import { registerApply, registerPlan } from './commands/plan.ts';
 import { registerSchedule } from './commands/schedule.ts';
@@ -19,6 +20,7 @@ const program = new Command('tidegate')
   .exitOverride()
   .helpCommand(false);
 for (const register of [
+  registerInit,
   registerPlan,
   registerApply,
   registerStatus,

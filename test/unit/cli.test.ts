@@ -46,6 +46,17 @@ const WRONG: [what: string, args: string[], line: RegExp][] = [
     /^tidegate: 'products' does not name .*<pipeline>\.<table>\.\n$/,
   ],
   ['a stream table to load', ['trigger', 'load', 'wms.stock_balances'], /^tidegate: .* is a stream table, .*\n$/],
+  ['a database that is no URL', ['init', 'sales'], /^tidegate: the database has to be given as a URL\. Write .*\n$/],
+  [
+    'a name that ships with Tidegate',
+    ['init', 'postgres://127.0.0.1:1/wms'],
+    /^tidegate: a pipeline cannot be called 'wms': .*--name\.\n$/,
+  ],
+  [
+    'a definition that nobody would find',
+    ['init', 'postgres://127.0.0.1:1/sales', '--out', 'sales.ts'],
+    /^tidegate: --out sales\.ts does not end in pipeline\.ts\. .*\n$/,
+  ],
   [
     'an address that is not set',
     ['pause', 'wms'],
