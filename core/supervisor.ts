@@ -8,6 +8,17 @@ import type {
 } from './activityTypes.ts';
 import { backoffMs } from './backoff.ts';
 import type { Failure } from './failures.ts';
+import {
+  copyOf,
+  initialState,
+  iso,
+  PREPARING,
+  type StreamStep,
+  type SupervisorState,
+  streamStepOf,
+  type WatchStep,
+  watchStepOf,
+} from './supervisorState.ts';
 
 /**
  * The state machine of one pipeline's stream. It decides, the workflow does; time comes in as an argument, so that every
@@ -25,27 +36,6 @@ import type { Failure } from './failures.ts';
  * because Debezium goes on draining the slot into Kafka. The watch has its own back-off; only a lost slot or a failure
  * that no retry can cure reaches the stream.
  */
-
-/** What the workflow has to do now for the stream. `wait` ends at `until` (epoch milliseconds) or with an input. */
-export type StreamStep =
-  | { do: 'prepare' }
-  | { do: 'snapshot' }
-  | { do: 'evolve' }
-  | { do: 'stream' }
-  | { do: 'wait'; until: number | null };
-/** What the workflow has to do now about the connector. */
-export type WatchStep = { do: 'watch' } | { do: 'nothing' } | { do: 'wait'; until: number };
-
-/** Everything there is to remember, as JSON: it is carried over when the workflow continues as new. */
-export interface SupervisorState extends Omit<SupervisorStatus, 'pipeline'> {
-  /** An operator wants the stream to stand still; the phase follows as soon as it does. */
-  paused: boolean;
-  /** There is a slot with a finished snapshot, so the connector may run. */
-  established: boolean;
-  /** Messages at which the stream stopped because they do not fit; kept until that has been dealt with. */
-  reports: DriftReport[];
-  watch: { failures: number; startedAt: string | null; retryAt: string | null; stopped: boolean };
-}
 
 /** What the long activities fail with when their worker stops: they are to be run elsewhere, and nothing is wrong. */
 const WORKER_SHUTDOWN = 'WORKER_SHUTDOWN';
@@ -77,18 +67,11 @@ export class Supervisor {
   }
 
   get step(): StreamStep {
-    const { phase, paused, retryAt } = this.#state;
-    if (phase === 'preparing') return { do: 'prepare' };
-    if (phase === 'snapshotting') return { do: 'snapshot' };
-    if (phase === 'evolving') return { do: 'evolve' };
-    if (phase === 'streaming' && !paused) return { do: 'stream' };
-    return { do: 'wait', until: retryAt === null ? null : Date.parse(retryAt) };
+    return streamStepOf(this.#state);
   }
 
   get watchStep(): WatchStep {
-    const { established, watch } = this.#state;
-    if (!established || watch.stopped) return { do: 'nothing' };
-    return watch.retryAt === null ? { do: 'watch' } : { do: 'wait', until: Date.parse(watch.retryAt) };
+    return watchStepOf(this.#state);
   }
 
   prepared(preparation: StreamPreparation, now: number): void {
@@ -273,28 +256,9 @@ export class Supervisor {
   }
 }
 
-const PREPARING = 'The source is checked, and what is missing is created.';
 const STREAMING = 'Changes flow from Kafka into ClickHouse.';
 const PAUSED = 'Paused by an operator; changes are kept in Kafka.';
 
-function initialState(now: number): SupervisorState {
-  return {
-    ...{ phase: 'preparing', since: iso(now), reason: PREPARING, lastError: null, retryAt: null, attempts: 0 },
-    ...{ definitionHash: null, snapshot: null, schema: { changes: [], aside: [] } },
-    ...{ paused: false, established: false, reports: [] },
-    watch: { failures: 0, startedAt: null, retryAt: null, stopped: false },
-  };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
 function sentence(text: string): string {
   return text.endsWith('.') ? text : `${text}.`;
-}
-
-/** The state is JSON, and workflow code has no structuredClone. */
-function copyOf<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
 }
