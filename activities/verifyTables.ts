@@ -9,6 +9,7 @@ import { formatLsn, type Lsn } from '../core/lsn.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import { DeadLetters } from './deadLetters.ts';
 import type { ActivityDeps } from './deps.ts';
+import { schemaReport } from './schemaRecord.ts';
 import { compareTable } from './verifyTablesCompare.ts';
 import { waitForWatermark } from './watermark.ts';
 
@@ -55,10 +56,16 @@ async function verifyPipeline(
     signal,
   });
   const session = await sessions.open();
-  const reach = () =>
-    waitForWatermark(deps, { pipeline, session, signal, ...(patienceMs !== undefined && { patienceMs }) });
+  const aside = new Map((await schemaReport(deps.clickhouse, pipeline)).aside.map((each) => [each.table, each.reason]));
+  const wait = { pipeline, session, signal, aside: new Set(aside.keys()) };
+  const reach = () => waitForWatermark(deps, { ...wait, ...(patienceMs !== undefined && { patienceMs }) });
   const lsn = await reach();
   for (const table of [...streamTables(pipeline), ...pipeline.tables.filter(({ load }) => load === 'reference')]) {
+    const notCompared = aside.get(table.label);
+    if (notCompared !== undefined) {
+      progress.tables.push(leftAside(table, notCompared));
+      continue;
+    }
     progress.comparing = table.label;
     const started = performance.now();
     const source = await readSourceTable(session, table);
@@ -72,7 +79,8 @@ async function verifyPipeline(
       reach: table.load === 'stream' ? reach : null,
     }).catch((error) => absentTarget(error, table));
     progress.tables.push({
-      ...{ table: table.label, load: table.load, ...compared, deadLetters: 0, seconds: secondsSince(started) },
+      ...{ table: table.label, load: table.load, notCompared: null, ...compared },
+      ...{ deadLetters: 0, seconds: secondsSince(started) },
     });
   }
   progress.comparing = null;
@@ -80,6 +88,11 @@ async function verifyPipeline(
   const letters = await new DeadLetters(deps.clickhouse, pipeline).outstanding();
   for (const each of progress.tables) each.deadLetters = letters.get(each.table) ?? 0;
   return lsn;
+}
+
+function leftAside({ label, load }: PipelineTable, notCompared: string): TableVerification {
+  const unknown = { sourceRows: null, targetRows: null, equal: false, differences: [], deadLetters: 0, seconds: 0 };
+  return { table: label, load, notCompared, ...unknown };
 }
 
 /** A target that cannot be read as the source is now. */

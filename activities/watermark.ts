@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { committedOffsets, endOffsets, type Offsets, openKafka } from '../adapters/kafka.ts';
 import { currentInsertLsn, emitHeartbeat, readSlot } from '../adapters/replication.ts';
+import { Temporal } from '../adapters/temporal.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import type { Lsn } from '../core/lsn.ts';
@@ -10,6 +11,8 @@ import type { ActivityDeps } from './deps.ts';
 
 const POLL_MS = 200;
 const HURRY_MS = 1000;
+/** A stream may be paused while it is waited for. */
+const ASK_MS = 5000;
 /** Without any progress for so long, nothing is to be waited for. */
 const PATIENCE_MS = 60_000;
 
@@ -18,16 +21,25 @@ const PATIENCE_MS = 60_000;
  * present LSN, so it is in Kafka; then what is in Kafka has been committed by the stream. A pipeline without stream
  * tables has nothing to wait for.
  * @param options.patienceMs how long neither may move before that is an error.
+ * @param options.aside labels of tables that are not waited for; default: none.
  * @returns the LSN that the target has reached.
- * @throws TidegateError SLOT_LOST; CONNECTOR_FAILED when the slot stands still, NOT_STARTED when the stream does.
+ * @throws TidegateError SLOT_LOST; CONNECTOR_FAILED when the slot stands still; STREAM_PAUSED when messages wait for a
+ * stream that is paused, NOT_STARTED when they wait for another reason.
  */
 export async function waitForWatermark(
   deps: ActivityDeps,
-  options: { pipeline: Pipeline; session: pg.Client; signal: AbortSignal; patienceMs?: number },
+  options: {
+    pipeline: Pipeline;
+    session: pg.Client;
+    signal: AbortSignal;
+    patienceMs?: number;
+    aside?: ReadonlySet<string>;
+  },
 ): Promise<Lsn> {
-  const { pipeline, session } = options;
+  const { pipeline, session, aside } = options;
   const lsn = await currentInsertLsn(session);
-  const topics = streamTables(pipeline).map((table) => topicOf(pipeline, table));
+  const tables = streamTables(pipeline).filter(({ label }) => !aside?.has(label));
+  const topics = tables.map((table) => topicOf(pipeline, table));
   if (topics.length === 0) return lsn;
   const wait = { patienceMs: PATIENCE_MS, ...options };
   await waitForSlot(wait, lsn);
@@ -79,17 +91,35 @@ async function waitForStream(deps: ActivityDeps, options: Wait & { topics: reado
   const group = pipeline.stream.consumerGroup;
   const ends = await endOffsets(kafka, topics);
   const patience = new Progress(patienceMs);
+  let askedAt = Number.NEGATIVE_INFINITY;
   for (;;) {
     const waiting = waitingMessages(ends, await committedOffsets(kafka, { group, topics }));
     if (waiting === 0n) return;
+    if (performance.now() - askedAt > ASK_MS) {
+      await refusePaused(deps, { pipeline, waiting });
+      askedAt = performance.now();
+    }
     if (patience.exhausted(waiting)) {
-      const what = `the stream of '${pipeline.name}' is paused or not running: ${waiting} messages wait in Kafka`;
+      const what = `the stream of '${pipeline.name}' does not run, or stands still: ${waiting} messages wait in Kafka`;
       throw new TidegateError('NOT_STARTED', what, {
-        remedy: `Run 'npx tidegate resume ${pipeline.name}', or 'npx tidegate status ${pipeline.name}' to see why it stands.`,
+        remedy: `Run 'npx tidegate status ${pipeline.name}' to see why.`,
       });
     }
     await sleep(POLL_MS, undefined, { signal });
   }
+}
+
+/** A Temporal that does not answer does not keep the stream from landing what waits. */
+async function refusePaused(deps: ActivityDeps, about: { pipeline: Pipeline; waiting: bigint }): Promise<void> {
+  const { name } = about.pipeline;
+  const temporal = await Temporal.connect(deps.environment).catch(() => null);
+  const view = await temporal?.stream(name).catch(() => null);
+  await temporal?.close();
+  if (view?.status.phase !== 'paused') return;
+  const what = `the stream of '${name}' is paused, and messages wait in Kafka: ${about.waiting}`;
+  throw new TidegateError('STREAM_PAUSED', what, {
+    remedy: `Resume it ('npx tidegate resume ${name}'), or compare once it is to go on: until then the target is not its source.`,
+  });
 }
 
 /** Messages below the ends that are not committed. */

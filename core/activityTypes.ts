@@ -105,8 +105,12 @@ export interface ConnectorHealth {
 export interface TableVerification {
   table: string;
   load: 'stream' | 'reference';
-  sourceRows: number;
-  targetRows: number;
+  /** Why the table was not compared, for it is left aside; null when it was. */
+  notCompared: string | null;
+  /** Null when it was not compared. */
+  sourceRows: number | null;
+  targetRows: number | null;
+  /** False also when it was not compared. */
   equal: boolean;
   /** Up to 20 keys, as JSON text of the key's values in key order, with what is wrong. */
   differences: { key: string; kind: 'missing' | 'extra' | 'different' }[];

@@ -39,7 +39,9 @@ export const ERROR_CATALOGUE = {
   DEAD_LETTER: { retryable: false },
   /** The pipeline has no running supervisor. */
   NOT_STARTED: { retryable: false },
-  /** Source and target differ. */
+  /** The pipeline's stream is paused, so that what waits in Kafka does not land. */
+  STREAM_PAUSED: { retryable: false },
+  /** Source and target differ, or could not be compared. */
   DIFFERENCE_FOUND: { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>;
 

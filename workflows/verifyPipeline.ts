@@ -19,18 +19,31 @@ export async function verifyPipeline(pipeline: string): Promise<VerifyReport> {
   report = await verifyTables(pipeline);
   publish({ pipeline, stage: report.ok ? 'equal' : 'different', details: reportDetails(report) });
   if (report.ok) return report;
-  const different = report.tables.filter((table) => !table.equal).map(({ table }) => table);
   const type: ErrorCode = 'DIFFERENCE_FOUND';
   throw ApplicationFailure.create({
     type,
-    message: `${pipeline} differs from its source in ${different.join(', ')}. The report lists the keys.`,
+    message: `${summary(report)}.`,
     nonRetryable: true,
     details: [report],
   });
 }
 
+function summary({ pipeline, tables }: VerifyReport): string {
+  const names = (some: TableVerification[]) => some.map(({ table }) => table).join(', ');
+  const aside = tables.filter(({ notCompared }) => notCompared !== null);
+  const different = tables.filter(({ equal, notCompared }) => !equal && notCompared === null);
+  return [
+    ...(different.length > 0
+      ? [`${pipeline} differs from its source in ${names(different)}; the report lists the keys`]
+      : []),
+    ...(aside.length > 0 ? [`not compared, because left aside: ${names(aside)}`] : []),
+  ].join('. ');
+}
+
 function reportDetails({ pipeline, lsn, tables, seconds }: VerifyReport): string {
-  const line = ({ table, equal, sourceRows, targetRows, differences, deadLetters }: TableVerification) => {
+  const line = (compared: TableVerification) => {
+    const { table, notCompared, equal, sourceRows, targetRows, differences, deadLetters } = compared;
+    if (notCompared !== null) return [`- ${table}: **not compared**: ${notCompared}`];
     const keys = differences.map(({ key, kind }) => `  - ${kind}: \`${key}\``);
     const verdict = equal ? 'equal' : '**different**';
     const letters = !equal && deadLetters > 0 ? [`  - ${deadLetters} dead letters, which may explain it`] : [];

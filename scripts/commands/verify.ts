@@ -8,7 +8,7 @@ export function registerVerify(program: Command, context: CommandContext): void 
   program
     .command('verify')
     .argument('[pipeline]')
-    .description('compare source and target of every table; exit 1 on a difference')
+    .description('compare source and target of every table; exit 1 on a difference, or when one cannot be compared')
     .option('--json', 'print one JSON object')
     .action(async (name: string | undefined, { json }: { json?: true }) => {
       const pipelines = await context.pipelines(name);
@@ -38,13 +38,16 @@ export function reportLines({ pipeline, lsn, ok, tables, seconds }: VerifyReport
   const rows = tables.map((table) => [
     table.table,
     table.load,
-    formatCount(table.sourceRows),
-    formatCount(table.targetRows),
-    table.equal ? 'equal' : 'DIFFERENT',
+    table.sourceRows === null ? '' : formatCount(table.sourceRows),
+    table.targetRows === null ? '' : formatCount(table.targetRows),
+    table.notCompared === null ? (table.equal ? 'equal' : 'DIFFERENT') : 'not compared',
     formatDuration(table.seconds * 1000),
   ]);
   const keys = tables.flatMap(({ table, differences }) =>
     differences.map(({ key, kind }) => `  ${table}: ${kind} ${key}`),
+  );
+  const aside = tables.flatMap(({ table, notCompared }) =>
+    notCompared === null ? [] : [`  ${table}: ${notCompared}`],
   );
   const letters = tables
     .filter(({ equal, deadLetters }) => !equal && deadLetters > 0)
@@ -52,11 +55,13 @@ export function reportLines({ pipeline, lsn, ok, tables, seconds }: VerifyReport
       ({ table, deadLetters }) =>
         `  ${table}: dead letters: ${deadLetters}, which may explain it; see: npx tidegate dead-letters list ${pipeline}`,
     );
-  const verdict = ok ? 'equal to its source' : 'DIFFERENT from its source';
+  const different = tables.some(({ equal, notCompared }) => !equal && notCompared === null);
+  const verdict = ok ? 'equal to its source' : different ? 'DIFFERENT from its source' : 'not wholly compared';
   return [
     `${pipeline}: ${verdict} at ${lsn}, ${formatDuration(seconds * 1000)}`,
     ...tableLines(columns, rows).map((line) => `  ${line}`),
     ...keys,
+    ...aside,
     ...letters,
   ];
 }

@@ -112,6 +112,9 @@ describe('an operator of a running system', { concurrency: false }, () => {
     const before = await clickhouse('SELECT sum(quantity) AS total, count() AS rows FROM stock_balances_v');
     await changeAtRandom(500, 3);
     assert.deepEqual(await clickhouse('SELECT sum(quantity) AS total, count() AS rows FROM stock_balances_v'), before);
+    const verified = await home.run('npx tidegate verify wms');
+    assert.equal(verified.code, 1);
+    assert.match(verified.stderr, /the stream of 'wms' is paused, and messages wait.*npx tidegate resume wms/);
     const resumed = await home.run('npx tidegate resume wms');
     assert.equal(resumed.code, 0, resumed.stderr);
     await verify();

@@ -4,13 +4,16 @@ import pg from 'pg';
 import { copyReference } from '../../activities/copyReference.ts';
 import { copySnapshot } from '../../activities/copySnapshot.ts';
 import { runStream } from '../../activities/runStream.ts';
+import { recordSchemas } from '../../activities/schemaRecord.ts';
 import { verifyTables } from '../../activities/verifyTables.ts';
 import { watchConnector } from '../../activities/watchConnector.ts';
 import { Connect } from '../../adapters/connect.ts';
 import { deleteTopics, openKafka } from '../../adapters/kafka.ts';
+import { readCatalog } from '../../adapters/postgresCatalog.ts';
 import type { ConnectorHealth, StreamProgress, VerifyReport } from '../../core/activityTypes.ts';
 import { TidegateError } from '../../core/errors.ts';
 import { parseLsn } from '../../core/lsn.ts';
+import { firstVersion } from '../../core/schemaVersion.ts';
 import { until } from '../workflow/until.ts';
 import {
   createSourceDatabase,
@@ -148,11 +151,33 @@ test('a column that the target lacks is drift, and a missing target is said', as
   await loadLabels();
 });
 
-test('a paused stream is told, and a stopped connector, and a lost slot', async () => {
+test('a table that is left aside is neither waited for nor compared, and the report says why', async () => {
+  const [table] = deps.pipeline.tables as [(typeof deps.pipeline.tables)[0]];
+  const version = firstVersion(await readCatalog(source.owner, table));
+  const record = (aside: string | null) =>
+    recordSchemas(deps.clickhouse, deps.pipeline, {
+      ...{ lsn: '0/1', tables: [{ table: 'things', version: { ...version, aside }, changes: [] }] },
+    });
+  stream.cancel();
+  await stream.result;
+  await source.owner.query("UPDATE things SET name = 'nobody reads it' WHERE id = 2");
+  await record('it cannot be followed. Mend it.');
+  const report = await verify();
+  const [things, labels] = report.tables;
+  assert.equal(report.ok, false);
+  assert.deepEqual([things?.notCompared, things?.sourceRows], ['it cannot be followed. Mend it.', null]);
+  assert.deepEqual([labels?.notCompared, labels?.equal], [null, true]);
+  await record(null);
+});
+
+test('a stream that stands is told, and a stopped connector, and a lost slot', async () => {
   stream.cancel();
   await stream.result;
   await source.owner.query("UPDATE things SET name = 'unseen' WHERE id = 1");
-  await assert.rejects(verify(), (error) => fails('NOT_STARTED')(error) && /paused or not running/.test(String(error)));
+  await assert.rejects(
+    verify(),
+    (error) => fails('NOT_STARTED')(error) && /does not run, or stands still/.test(String(error)),
+  );
   const waiting = running();
   await until(
     async () =>

@@ -103,6 +103,7 @@ describe('verifyPipeline', { concurrency: true }, () => {
   const table = {
     table: 'products',
     load: 'reference',
+    notCompared: null,
     sourceRows: 3,
     targetRows: 2,
     equal: false,
@@ -125,5 +126,16 @@ describe('verifyPipeline', { concurrency: true }, () => {
     const error = await handle.result().then(() => assert.fail('it succeeded'), failureOf);
     assert.equal(error.code, 'DIFFERENCE_FOUND');
     assert.deepEqual(await handle.query('report'), report);
+  });
+
+  test('fails also when a table is left aside, and says so instead of calling it different', async () => {
+    const aside = { ...table, notCompared: 'it has no key. Add one.', sourceRows: null, targetRows: null };
+    const tables = [{ ...aside, differences: [] }];
+    fakes.pipeline('aside').report = { pipeline: 'aside', lsn: '0/2', ok: false, tables, seconds: 0.2 };
+    const handle = await namespace.client.workflow.start('verifyPipeline', {
+      ...{ workflowId: 'verify-aside', taskQueue: 'batch', args: ['aside'] },
+    });
+    const error = await handle.result().then(() => assert.fail('it succeeded'), failureOf);
+    assert.deepEqual([error.code, error.message], ['DIFFERENCE_FOUND', 'not compared, because left aside: products.']);
   });
 });

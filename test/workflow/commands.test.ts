@@ -75,6 +75,7 @@ test('verify prints a table and exits 0 when all is equal, and 1 with the keys w
   const table = {
     table: 'products',
     load: 'reference',
+    notCompared: null,
     sourceRows: 1200,
     targetRows: 1200,
     deadLetters: 0,
@@ -92,6 +93,16 @@ test('verify prints a table and exits 0 when all is equal, and 1 with the keys w
   const different = await tidegate('verify', 'wms');
   assert.equal(different.code, 1);
   assert.match(different.out, /products: missing \[42\]/);
+  const aside = { ...table, notCompared: 'it has no key. Add one.', sourceRows: null, targetRows: null };
+  wms.report = { ...wms.report, tables: [{ ...aside, equal: false, differences: [] }] };
+  const notCompared = await tidegate('verify', 'wms');
+  assert.equal(notCompared.code, 1);
+  assert.match(
+    notCompared.out,
+    /^wms: not wholly compared at[\s\S]*products +reference +not compared[\s\S]*products: it has no key/,
+  );
+
+  wms.report = { ...wms.report, tables: [other] };
   const json = await tidegate('verify', '--json');
   assert.equal(json.code, 1);
   const parsed = JSON.parse(json.out);
