@@ -14,6 +14,12 @@ export interface SourceGenerator {
    */
   create(options: CreateOptions): Promise<CreatedSource>;
   /**
+   * Sends the events of the days before today to the pipeline's event topics, which exist; only for systems that have such
+   * topics. Sends the same events, by their ids, however often it is called on one day.
+   * @returns how many were sent.
+   */
+  sendEvents?(options: SendOptions): Promise<number>;
+  /**
    * Changes rows as a working system would, until the signal is aborted; then returns what was done. Waits for a
    * PostgreSQL that is away.
    * @throws TidegateError ACCESS_DENIED or SOURCE_NOT_READY, and any error of PostgreSQL that does not pass by itself.
@@ -51,12 +57,44 @@ export interface CreatedSource {
   generated: boolean;
   /** Rows in the source by table. */
   rows: Record<string, number>;
+  /** People who may log in to the local reports; none unless given. */
+  accounts?: Account[];
+}
+
+/** Somebody who may log in to the local reports. */
+export interface Account {
+  username: string;
+  /** What tokens say of them. */
+  claims: Readonly<Record<string, string>>;
+}
+
+/** Sends JSON events as devices and services do. */
+export interface EventProducer {
+  /** Returns when the brokers have acknowledged all. Values of one key keep their order. */
+  send(topic: string, events: readonly { key: string; value: string }[]): Promise<void>;
+}
+
+export interface SendOptions {
+  events: EventProducer;
+  /** An unsigned 32-bit integer. */
+  seed: number;
+  /** As given to `create`. */
+  rows?: number;
+  /** Epoch milliseconds; the events end with the day before. */
+  now: number;
+  /** Gets plain lines for a person. */
+  onProgress?: (line: string) => void;
+  signal?: AbortSignal;
 }
 
 export interface TrafficOptions {
   open: OpenSession;
   /** URL of a role that may write the source's tables. */
   url: URL;
+  /** Where events go; without it there are none. */
+  events?: EventProducer;
+  /** As given to `create`. */
+  rows?: number;
   /** Transactions a second; default 20. */
   ratePerSecond?: number;
   /** An unsigned 32-bit integer; by default another one each time. */

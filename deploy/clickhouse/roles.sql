@@ -6,11 +6,13 @@ CREATE ROLE IF NOT EXISTS tidegate_reader;
 
 -- The workers create and replace what they write; they own no user and no setting.
 GRANT SHOW, SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE ON wms.* TO tidegate_writer;
+GRANT SHOW, SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE ON reports_db.* TO tidegate_writer;
 GRANT TABLE ENGINE ON * TO tidegate_writer;
 GRANT SELECT ON system.* TO tidegate_writer;
 
 -- Dashboards and reports read.
 GRANT SHOW, SELECT ON wms.* TO tidegate_reader;
+GRANT SHOW, SELECT ON reports_db.* TO tidegate_reader;
 
 -- Readers may change how an answer is formatted, and nothing that is stored. A query that runs away ends.
 CREATE SETTINGS PROFILE IF NOT EXISTS tidegate_reader SETTINGS
