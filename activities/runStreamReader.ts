@@ -219,6 +219,6 @@ function isRebalance(error: unknown): boolean {
 
 function offsetLost(what: string): TidegateError {
   return new TidegateError('OFFSET_LOST', `changes were lost between Kafka and ClickHouse: ${what}`, {
-    remedy: 'Load the tables anew with a resync, and let Kafka retain messages for longer.',
+    remedy: 'Resume the stream, which then loads its tables anew; and let Kafka retain messages for longer.',
   });
 }

@@ -17,7 +17,7 @@ export interface StreamSeams {
   /** Runs between the insert of a batch and its commit, for tests of what a crash there does. */
   beforeCommit?: (topic: string) => Promise<void>;
   /** Runs right before bad messages are kept as dead letters, for tests of what a crash there does. */
-  beforeKeeping?: () => Promise<void>;
+  beforeKeeping?: (topic: string) => Promise<void>;
   /** Takes the place of the comparison with the source's schema, for tests of a source that does not answer. */
   checkDrift?: () => Promise<void>;
 }
@@ -58,7 +58,7 @@ export class StreamSession {
         commit: (next, generation) => this.#commit(topic, next, generation),
         onLanded: (part) => this.progress.landed(table.label, part),
         onTrouble: (problem) => this.progress.trouble(table.label, problem),
-        beforeKeeping: this.#seams.beforeKeeping,
+        beforeKeeping: () => this.#seams.beforeKeeping(topic),
         keep: (bad) => keeper.keep(table, bad),
         checkDrift: this.#seams.checkDrift,
         mayHold: (columns) => mayHaveHeld(deps, pipeline, { table, columns }),

@@ -103,7 +103,8 @@ export class ClickHouse {
       try {
         yield* Buffer.isBuffer(body) ? [body] : body;
       } catch (error) {
-        bodyError = error;
+        // What breaks the request is thrown in here as well; only the body's own error is told as that.
+        if (!Buffer.isBuffer(body) && body.errored === error) bodyError = error;
         throw error;
       }
     }

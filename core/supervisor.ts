@@ -62,7 +62,7 @@ export class Supervisor {
   }
 
   get status(): SupervisorStatus {
-    const { paused, established, reports, watch, ...shown } = this.state;
+    const { paused, established, reload, reports, watch, ...shown } = this.state;
     return { pipeline: this.#pipeline, ...shown };
   }
 
@@ -82,8 +82,11 @@ export class Supervisor {
       this.#enter('evolving', now, `The targets are brought up to date: ${preparation.reason}.`);
       return;
     }
-    this.#state.established = !preparation.snapshotNeeded;
-    if (preparation.snapshotNeeded) this.#enter('snapshotting', now, `A snapshot is taken: ${preparation.reason}.`);
+    const reload = this.#state.reload === 'wanted';
+    const needed = preparation.snapshotNeeded || reload;
+    this.#state.established = !needed;
+    const why = reload ? 'changes were lost between Kafka and ClickHouse' : preparation.reason;
+    if (needed) this.#enter('snapshotting', now, `A snapshot is taken: ${why}.`);
     else this.#enterStreaming(now);
   }
 
@@ -128,6 +131,7 @@ export class Supervisor {
     }
     this.#recordError(failure, now);
     if (failure.code === 'SLOT_LOST') this.#state.established = false;
+    if (failure.code === 'OFFSET_LOST') this.#state.reload = 'offered';
     if (!['preparing', 'snapshotting', 'evolving', 'streaming'].includes(this.phase)) return;
     if (this.#state.paused) this.#enterPaused(now);
     else if (failure.code === 'SLOT_LOST') this.#startOver(failure, now);
@@ -188,6 +192,7 @@ export class Supervisor {
       return;
     }
     this.#state.attempts = 0;
+    if (this.#state.reload === 'offered') this.#state.reload = 'wanted';
     this.#enter('preparing', now, PREPARING);
   }
 
@@ -207,6 +212,7 @@ export class Supervisor {
 
   #enterStreaming(now: number): void {
     this.#state.reports = [];
+    this.#state.reload = null;
     if (this.#state.paused) this.#enterPaused(now);
     else this.#enter('streaming', now, STREAMING);
   }

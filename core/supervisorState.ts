@@ -16,6 +16,8 @@ export interface SupervisorState extends Omit<SupervisorStatus, 'pipeline'> {
   paused: boolean;
   /** There is a slot with a finished snapshot, so the connector may run. */
   established: boolean;
+  /** Changes were lost on their way: a new snapshot is `offered`, and `wanted` once an operator resumes the stream. */
+  reload: 'offered' | 'wanted' | null;
   /** Messages at which the stream stopped because they do not fit; kept until that has been dealt with. */
   reports: DriftReport[];
   watch: { failures: number; startedAt: string | null; retryAt: string | null; stopped: boolean };
@@ -42,7 +44,7 @@ export function initialState(now: number): SupervisorState {
   return {
     ...{ phase: 'preparing', since: iso(now), reason: PREPARING, lastError: null, retryAt: null, attempts: 0 },
     ...{ definitionHash: null, snapshot: null, schema: { changes: [], aside: [] } },
-    ...{ paused: false, established: false, reports: [] },
+    ...{ paused: false, established: false, reload: null, reports: [] },
     watch: { failures: 0, startedAt: null, retryAt: null, stopped: false },
   };
 }

@@ -1,88 +1,27 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { Scenario } from './harness.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Consumer } from 'kafkajs';
+import type { StreamProgress } from '../../core/activityTypes.ts';
+import type { Scenario } from './harness.ts';
 import type { Verdict } from './proxy.ts';
-import { until } from './until.ts';
-
-/** Writes rows while something breaks, so that there is always something on its way. */
-class Writer {
-  readonly #scenario: Scenario;
-  #stopping = false;
-  #running: Promise<void> | null = null;
-
-  constructor(scenario: Scenario) {
-    this.#scenario = scenario;
-  }
-
-  start(): void {
-    this.#stopping = false;
-    this.#running = this.#write();
-    this.#running.catch(() => undefined);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#running;
-  }
-
-  async #write(): Promise<void> {
-    for (let i = 0; !this.#stopping; i++) {
-      await this.#scenario.sql(`
-        INSERT INTO items VALUES (${1000 + (i % 700)}, 'new', ${i}) ON CONFLICT (id) DO UPDATE SET n = EXCLUDED.n;
-        UPDATE items SET n = n + 1 WHERE id % 100 = ${i % 100};
-        DELETE FROM items WHERE id % 310 = ${i % 310} AND id > 100;
-        INSERT INTO others VALUES (DEFAULT, ${i})`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-}
+import { FaultLab } from './writer.ts';
 
 suite('faults, while rows are written: source and target are equal after', () => {
+  let lab: FaultLab;
   let scenario: Scenario;
-  let writer: Writer;
 
   before(async () => {
-    scenario = await Scenario.open({
-      ...{ label: 'fault', workers: 'child', tables: ['items', 'others'] },
-      ddl: `
-        CREATE TABLE items (id int PRIMARY KEY, v text, n int); INSERT INTO items SELECT i, 'first', 0 FROM generate_series(1, 500) i;
-        CREATE TABLE others (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v int)`,
-    });
-    writer = new Writer(scenario);
+    lab = await FaultLab.open({ label: 'fault' });
+    scenario = lab.scenario;
   });
-  after(() => scenario?.[Symbol.asyncDispose]());
-
-  /** Breaks something while rows are written, goes on writing, and compares. */
-  async function whileWriting(breakIt: () => Promise<void>): Promise<void> {
-    writer.start();
-    try {
-      await untilLanding();
-      await breakIt();
-      scenario.proxy.rule = null;
-      await untilLanding();
-    } finally {
-      scenario.proxy.rule = null;
-      await writer.stop();
-    }
-    await scenario.assertEqual();
-  }
-
-  async function untilLanding(): Promise<void> {
-    const before = scenario.proxy.landed;
-    await until(
-      () => scenario.proxy.landed,
-      (landed) => landed > before + 2,
-      {
-        what: 'batches land',
-        state: () => scenario.describe(),
-      },
-    );
-  }
+  after(() => lab?.[Symbol.asyncDispose]());
 
   /** Lets the proxy act on one INSERT, and waits until the workers have died of it. */
-  async function dieAt(verdict: (then: () => void) => Verdict): Promise<void> {
+  async function dieAt(verdict: (then: () => void) => Verdict, which = /_landing`/): Promise<void> {
     let done = false;
-    scenario.proxy.rule = () => {
+    scenario.proxy.rule = (statement) => {
+      if (!which.test(statement)) return { do: 'pass' };
       if (done) return { do: 'cut' };
       done = true;
       return verdict(() => void scenario.killWorkers());
@@ -92,14 +31,15 @@ suite('faults, while rows are written: source and target are equal after', () =>
     scenario.startWorkers();
   }
 
-  test('kill -9 of the worker before the insert', () => whileWriting(() => dieAt((then) => ({ do: 'swallow', then }))));
+  test('kill -9 of the worker before the insert', () =>
+    lab.whileWriting(() => dieAt((then) => ({ do: 'swallow', then }))));
 
   test('kill -9 of the worker after the insert, before its answer', () =>
-    whileWriting(() => dieAt((then) => ({ do: 'lose answer', then }))));
+    lab.whileWriting(() => dieAt((then) => ({ do: 'lose answer', then }))));
 
   for (const deathAt of ['before commit', 'during commit'] as const) {
     test(`kill -9 of the worker ${deathAt}`, () =>
-      whileWriting(async () => {
+      lab.whileWriting(async () => {
         await scenario.stopWorkers();
         scenario.startWorkers(deathAt);
         await scenario.workersEnded();
@@ -108,67 +48,125 @@ suite('faults, while rows are written: source and target are equal after', () =>
   }
 
   test('an insert done, but its answer lost', () =>
-    whileWriting(async () => {
+    lab.whileWriting(async () => {
       let lost = 0;
       scenario.proxy.rule = (): Verdict => (++lost % 2 === 0 ? { do: 'pass' } : { do: 'lose answer and cut' });
-      await until(
-        () => lost,
-        (count) => count > 6,
-        { what: 'answers are lost', state: () => scenario.describe() },
-      );
+      await lab.until('answers are lost', () => lost > 6);
     }));
 
   test('ClickHouse refusing connections for a while', () =>
-    whileWriting(async () => {
+    lab.whileWriting(async () => {
       let refused = 0;
       scenario.proxy.rule = () => {
         refused++;
         return { do: 'cut' };
       };
-      await until(
-        () => refused,
-        (count) => count > 8,
-        { what: 'inserts are refused', state: () => scenario.describe() },
-      );
+      await lab.until('inserts are refused', () => refused > 8);
     }));
 
-  for (const [code, message] of [
-    [252, 'Too many parts (300). Merges are processing significantly slower than inserts. (TOO_MANY_PARTS)'],
-    [241, 'Memory limit (total) exceeded. (MEMORY_LIMIT_EXCEEDED)'],
-    [243, 'Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)'],
-    [999, 'Something that no release has had yet. (UNHEARD_OF)'],
+  test('ClickHouse slow', () =>
+    lab.whileWriting(async () => {
+      let slowed = 0;
+      scenario.proxy.rule = () => ({ do: 'hold', until: delay(500).then(() => slowed++) });
+      await lab.until('inserts are slow', () => slowed > 6);
+    }));
+
+  for (const [name, code, message] of [
+    [
+      'ClickHouse refusing with "too many parts"',
+      252,
+      'Too many parts (300). Merges are processing slower than inserts',
+    ],
+    ['ClickHouse out of memory', 241, 'Memory limit (total) exceeded'],
+    ['the disk full', 243, 'Cannot reserve 1.00 MiB, not enough space'],
+    ['ClickHouse refusing for a reason that no release has had yet', 999, 'Something unheard of'],
   ] as const) {
-    test(`ClickHouse refusing with code ${code} for a while`, () =>
-      whileWriting(async () => {
+    test(`${name}, which the stream says and bears with`, () =>
+      lab.whileWriting(async () => {
         let refused = 0;
         scenario.proxy.rule = () => {
           refused++;
           return { do: 'refuse', status: 500, code, message };
         };
-        await until(
-          () => refused,
-          (count) => count > 6,
-          { what: 'inserts are refused', state: () => scenario.describe() },
-        );
+        await lab.until('inserts are refused', () => refused > 6);
+        await lab.until('it is said', async () => (await problem())?.includes(message) ?? false);
       }));
   }
 
+  /** What is wrong at the moment, as the stream's heartbeat says. */
+  async function problem(): Promise<string | null> {
+    const view = await scenario.status();
+    const stream = view?.work.activities.find(({ type }) => type === 'runStream');
+    return (stream?.heartbeat as StreamProgress | null | undefined)?.problem ?? null;
+  }
+
+  test('a rebalance during a flush', () =>
+    lab.whileWriting(async () => {
+      const released = Promise.withResolvers<void>();
+      let held = 0;
+      scenario.proxy.rule = () => {
+        held++;
+        return { do: 'hold', until: released.promise };
+      };
+      await lab.until('a flush is under way', () => held > 0);
+      const other = await joinGroup();
+      released.resolve();
+      scenario.proxy.rule = null;
+      await other.disconnect();
+    }));
+
+  /** Another member of the stream's group, which is given partitions, reads nothing and commits nothing. */
+  async function joinGroup(): Promise<Consumer> {
+    const consumer = scenario.kafka.consumer({ groupId: scenario.pipeline.stream.consumerGroup });
+    const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
+    await consumer.connect();
+    await consumer.subscribe({ topics: scenario.topics });
+    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => undefined });
+    await joined;
+    return consumer;
+  }
+
+  test('a reference load killed half way', async () => {
+    const load = async () => await scenario.temporal.startLoad(scenario.name, 'priced');
+    const finished = (id: string) => scenario.temporal.client.workflow.getHandle(id).result();
+    const earlier = async () => {
+      const [row] = await scenario.clickhouse.rows<{ rows: string }>(
+        `SELECT count() AS rows FROM ${scenario.name}.priced WHERE price = id / 4`,
+      );
+      return Number(row!.rows);
+    };
+    await finished(await load());
+    await scenario.assertEqualNow('priced');
+    await scenario.sql('UPDATE priced SET price = price + 1; DELETE FROM priced WHERE id % 7 = 0');
+    await lab.whileWriting(async () => {
+      const dying = dieAt((then) => ({ do: 'lose answer', then }), /_copy`/);
+      await load();
+      await dying;
+      assert.equal(await earlier(), 5000, 'the load before stays until the next one is whole');
+    });
+    await finished(await load());
+    await scenario.assertEqualNow('priced');
+    const left = await scenario.clickhouse.rows('SELECT name FROM system.tables WHERE database = {name:String}', {
+      params: { name: scenario.name },
+    });
+    assert.deepEqual(
+      left.filter((table) => /copy|staging/.test((table as { name: string }).name)),
+      [],
+    );
+  });
+
   test('the connector deleted', () =>
-    whileWriting(async () => {
+    lab.whileWriting(async () => {
       const { connector } = scenario.pipeline.stream;
       await scenario.connect.delete(connector);
-      await until(
-        () => scenario.connect.status(connector),
-        (status) => status?.tasks[0]?.state === 'RUNNING',
-        {
-          what: 'the connector runs again',
-          state: () => scenario.describe(),
-        },
+      await lab.until(
+        'the connector runs again',
+        async () => (await scenario.connect.status(connector))?.tasks[0]?.state === 'RUNNING',
       );
     }));
 
   test("the connector's session killed", () =>
-    whileWriting(async () => {
+    lab.whileWriting(async () => {
       await scenario.source.admin.query(
         'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active',
         [scenario.pipeline.stream.slot],
@@ -176,27 +174,27 @@ suite('faults, while rows are written: source and target are equal after', () =>
     }));
 
   test('the supervisor started twice', () =>
-    whileWriting(async () => {
+    lab.whileWriting(async () => {
       const before = await scenario.status();
       await Promise.all([1, 2, 3].map(() => scenario.temporal.startSupervisor(scenario.name)));
       assert.equal((await scenario.status())?.work.runId, before?.work.runId);
     }));
 
   test('workers stopped and started', () =>
-    whileWriting(async () => {
+    lab.whileWriting(async () => {
       await scenario.stopWorkers();
       scenario.startWorkers();
     }));
 
   test('the supervisor terminated and started again', () =>
-    whileWriting(async () => {
+    lab.whileWriting(async () => {
       await scenario.temporal.client.workflow.getHandle(`stream-${scenario.name}`).terminate('a test');
       await scenario.temporal.startSupervisor(scenario.name);
       await scenario.waitUntilStreaming();
     }));
 
   test('the slot dropped', () =>
-    whileWriting(async () => {
+    lab.whileWriting(async () => {
       const { admin } = scenario.source;
       const { slot, connector } = scenario.pipeline.stream;
       const snapshots = async () => {
@@ -214,8 +212,8 @@ suite('faults, while rows are written: source and target are equal after', () =>
             () => true,
             () => false,
           );
-      await until(drop, (dropped) => dropped, { what: 'the slot is dropped' });
-      await until(snapshots, (count) => count > earlier, { what: 'a new snapshot', state: () => scenario.describe() });
+      await lab.until('the slot is dropped', drop);
+      await lab.until('a new snapshot', async () => (await snapshots()) > earlier);
       await scenario.waitUntilStreaming();
     }));
 });

@@ -37,6 +37,8 @@ export interface ScenarioOptions {
   workers?: 'in process' | 'child';
   /** Default: true. Otherwise nothing runs before start(). */
   start?: boolean;
+  /** The services' addresses; default: those of the running stack. */
+  environment?: Environment;
 }
 
 /**
@@ -63,18 +65,19 @@ export class Scenario implements AsyncDisposable {
     environment: Environment;
     source: SourceDatabase;
     proxy: ClickHouseProxy;
+    clickhouse: ClickHouse;
     temporal: Temporal;
     folder: string;
     inProcess: boolean;
   }) {
-    const { pipeline, environment, source, proxy, temporal, folder, inProcess } = parts;
+    const { pipeline, environment, source, proxy, clickhouse, temporal, folder, inProcess } = parts;
     this.name = pipeline.name;
     this.pipeline = pipeline;
     this.environment = environment;
     this.source = source;
     this.proxy = proxy;
     this.temporal = temporal;
-    this.clickhouse = ClickHouse.from(loadEnvironment());
+    this.clickhouse = clickhouse;
     this.connect = Connect.from(environment);
     this.kafka = openKafka(environment);
     this.#definitions = new Definitions(new Map([[pipeline.name, { pipeline, folder, hash: 'scenario' }]]));
@@ -82,8 +85,15 @@ export class Scenario implements AsyncDisposable {
     this.#inProcess = inProcess;
   }
 
-  static async open({ label, ddl, tables, workers = 'in process', start = true }: ScenarioOptions): Promise<Scenario> {
-    const outer = loadEnvironment();
+  static async open(options: ScenarioOptions): Promise<Scenario> {
+    const {
+      label,
+      ddl,
+      tables,
+      workers = 'in process',
+      start = true,
+      environment: outer = loadEnvironment(),
+    } = options;
     const name = `${label}_${randomBytes(4).toString('hex')}`;
     const source = await createSource(outer.url('POSTGRES_URL'), name);
     await source.owner.query(ddl);
@@ -103,7 +113,8 @@ export class Scenario implements AsyncDisposable {
     await openNamespace(environment, name);
     const scenario = new Scenario({
       ...{ environment, source, proxy, folder, pipeline: parsePipeline(input, label) },
-      ...{ temporal: await Temporal.connect(environment), inProcess: workers === 'in process' },
+      ...{ clickhouse: ClickHouse.from(outer), temporal: await Temporal.connect(environment) },
+      inProcess: workers === 'in process',
     });
     if (start) {
       try {
@@ -219,9 +230,9 @@ export class Scenario implements AsyncDisposable {
     }
   }
 
-  /** Fails when the source differs from the current view at this moment. @param name the table's bare name. */
+  /** Fails when the source differs at this moment from the current view, or a reference table's target. @param name the table's bare name. */
   async assertEqualNow(name: string): Promise<void> {
-    const table = streamTables(this.pipeline).find((each) => each.name === name);
+    const table = this.pipeline.tables.find((each) => each.name === name);
     assert.ok(table, `${name} is not in the pipeline`);
     assert.deepEqual(await this.differences(table), [], table.label);
   }
@@ -230,7 +241,11 @@ export class Scenario implements AsyncDisposable {
   async differences(table: PipelineTable): Promise<string[]> {
     const { clickhouse, pipeline } = this;
     const sides = { postgres: this.source.admin, clickhouse, database: pipeline.database };
-    return await differences(sides, { schema: table.schema, name: table.name, view: table.currentView! });
+    return await differences(sides, {
+      schema: table.schema,
+      name: table.name,
+      view: table.currentView ?? table.target,
+    });
   }
 
   get topics(): string[] {

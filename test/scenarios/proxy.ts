@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net';
 export type Verdict =
   /** It is passed on. */
   | { do: 'pass' }
+  /** It is passed on once the promise resolves. */
+  | { do: 'hold'; until: Promise<unknown> }
   /** ClickHouse never sees it; the client gets this answer. */
   | { do: 'refuse'; status: number; code: number; message: string }
   /** It is held back, never passed on; `then` runs when it has been read. */
@@ -20,9 +22,9 @@ export type Verdict =
 /** A way to ClickHouse's HTTP interface in which a test stands. */
 export interface ClickHouseProxy extends AsyncDisposable {
   url: URL;
-  /** Is asked about every INSERT into a landing table; null for passing all. */
+  /** Is asked about every INSERT into a landing table, of the stream's or of a copy; null for passing all. */
   rule: ((statement: string) => Verdict) | null;
-  /** INSERTs into landing tables that ClickHouse has answered with success. */
+  /** INSERTs into the stream's landing tables that ClickHouse has answered with success. */
   landed: number;
 }
 
@@ -31,7 +33,8 @@ export async function startProxy(target: URL): Promise<ClickHouseProxy> {
   const server = createServer((request, response) => {
     const statement = new URL(request.url ?? '/', target).searchParams.get('query') ?? '';
     const landing = /^INSERT INTO .*_landing`/.test(statement);
-    const verdict: Verdict = (landing ? proxy.rule?.(statement) : null) ?? { do: 'pass' };
+    const asked = landing || /^INSERT INTO .*_copy`/.test(statement);
+    const verdict: Verdict = (asked ? proxy.rule?.(statement) : null) ?? { do: 'pass' };
     void answer({ request, response, target, verdict, onLanded: () => landing && proxy.landed++ });
   });
   server.listen(0, '127.0.0.1');
@@ -73,6 +76,7 @@ async function answer({ request, response, target, verdict, onLanded }: Exchange
     response.end(`Code: ${verdict.code}. DB::Exception: ${verdict.message}`);
     return;
   }
+  if (verdict.do === 'hold') await verdict.until;
   const { method, headers, url = '/' } = request;
   const onwards = httpRequest(new URL(url, target), {
     method: method ?? 'GET',

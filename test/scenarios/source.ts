@@ -16,6 +16,8 @@ export interface SourceDatabase {
   captureUrl: URL;
   /** Opens another session of the owner; the caller ends it. */
   connect(): Promise<pg.Client>;
+  /** Opens the sessions again after the server has ended them. */
+  reopen(): Promise<void>;
   /** Ends all sessions, drops the slots of the database, the database and its roles. */
   drop(): Promise<void>;
 }
@@ -31,7 +33,7 @@ export async function createSource(server: URL, name: string): Promise<SourceDat
   const ownerRole = `${name}_owner`;
   const captureRole = `${name}_capture`;
   const passwords = { owner: randomBytes(12).toString('hex'), capture: randomBytes(12).toString('hex') };
-  const root = await connectPostgres(server, { applicationName });
+  let root = await connectPostgres(server, { applicationName });
   await root.query(`CREATE ROLE ${ownerRole} LOGIN PASSWORD '${passwords.owner}'`);
   await root.query(`CREATE ROLE ${captureRole} LOGIN REPLICATION PASSWORD '${passwords.capture}'`);
   await root.query(`CREATE DATABASE ${name} OWNER ${ownerRole} ENCODING 'UTF8' TEMPLATE template0`);
@@ -40,10 +42,16 @@ export async function createSource(server: URL, name: string): Promise<SourceDat
   await owner.query(`ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${captureRole};
     ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO ${captureRole}`);
   const admin = await connectPostgres(at(null, ''), { applicationName });
-  return {
+  const source: SourceDatabase = {
     ...{ owner, admin, url, captureUrl: at(captureRole, passwords.capture) },
     connect: () => connectPostgres(url, { applicationName }),
+    async reopen() {
+      root = await connectPostgres(server, { applicationName });
+      source.owner = await connectPostgres(url, { applicationName });
+      source.admin = await connectPostgres(at(null, ''), { applicationName });
+    },
     async drop() {
+      const { owner, admin } = source;
       const { rows } = await admin.query<{ slot_name: string }>(
         'SELECT slot_name FROM pg_replication_slots WHERE database = current_database()',
       );
@@ -55,4 +63,5 @@ export async function createSource(server: URL, name: string): Promise<SourceDat
       await root.end();
     },
   };
+  return source;
 }

@@ -19,10 +19,18 @@ const deps = { environment, definitions, clickhouse: ClickHouse.from(environment
 const connection = await NativeConnection.connect({ address: environment.required('TEMPORAL_ADDRESS') });
 const bundle = await workflowBundle(environment);
 
+const kept = new Set<string>();
+
+/** `before keeping` dead letters; `after keeping` them is right before the commit that follows. */
+async function beforeKeeping(topic: string): Promise<void> {
+  if (deathAt === 'before keeping') die();
+  kept.add(topic);
+}
+
 /** `during commit`: as soon as the request has been handed to the socket, so that the broker may or may not get it. */
-async function beforeCommit(): Promise<void> {
-  if (deathAt === 'before commit') die();
-  else if (deathAt === 'during commit') setImmediate(() => setImmediate(die));
+async function beforeCommit(topic: string): Promise<void> {
+  if (deathAt === 'before commit' || (deathAt === 'after keeping' && kept.has(topic))) die();
+  if (deathAt === 'during commit') setImmediate(() => setImmediate(die));
 }
 
 /** Once the target has been altered, before that is recorded. */
@@ -34,7 +42,11 @@ const workers = await Promise.all(
   Object.values(TASK_QUEUES).map((taskQueue) =>
     Worker.create({
       ...{ connection, taskQueue, namespace: environment.required('TEMPORAL_NAMESPACE'), workflowBundle: bundle },
-      activities: { ...createActivities(deps), ...runStream(deps, { beforeCommit }), ...evolveTables(deps, onStep) },
+      activities: {
+        ...createActivities(deps),
+        ...runStream(deps, { beforeCommit, beforeKeeping }),
+        ...evolveTables(deps, onStep),
+      },
       maxHeartbeatThrottleInterval: '1 second',
     }),
   ),
