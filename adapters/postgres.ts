@@ -122,11 +122,13 @@ const COLUMNS_SQL = `
 
 /**
  * Reads the catalog's description of one table.
- * @throws TidegateError SOURCE_NOT_READY when there is no such table.
+ * @param table.excluded names of columns to leave out, as if the table did not have them.
+ * @throws TidegateError SOURCE_NOT_READY when there is no such table; UNSUPPORTED_SOURCE when an excluded column is not
+ * there, or is of a key.
  */
 export async function readSourceTable(
   client: pg.ClientBase,
-  { schema, name }: { schema: string; name: string },
+  { schema, name, excluded = [] }: { schema: string; name: string; excluded?: readonly string[] },
 ): Promise<SourceTable> {
   const tables = await client.query<Omit<SourceTable, 'schema' | 'name' | 'columns' | 'oid'> & { oid: string }>(
     TABLE_SQL,
@@ -139,5 +141,18 @@ export async function readSourceTable(
     });
   }
   const columns = await client.query<SourceColumn>(COLUMNS_SQL, [table.oid]);
-  return { ...table, oid: Number(table.oid), schema, name, columns: columns.rows };
+  const all = { ...table, oid: Number(table.oid), schema, name, columns: columns.rows };
+  return excluded.length > 0 ? withoutColumns(all, excluded) : all;
+}
+
+function withoutColumns(source: SourceTable, excluded: readonly string[]): SourceTable {
+  const refused = (column: string, what: string) =>
+    new TidegateError('UNSUPPORTED_SOURCE', `${formatTableName(source)} cannot exclude '${column}': ${what}`, {
+      remedy: "Correct the table's 'exclude' in the definition.",
+    });
+  const missing = excluded.find((column) => source.columns.every(({ name }) => name !== column));
+  if (missing !== undefined) throw refused(missing, 'it has no such column');
+  const key = excluded.find((column) => [...source.primaryKey, ...source.identityIndex].includes(column));
+  if (key !== undefined) throw refused(key, 'it is of the key, by which changes find their row');
+  return { ...source, columns: source.columns.filter(({ name }) => !excluded.includes(name)), excluded };
 }

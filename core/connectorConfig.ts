@@ -29,6 +29,9 @@ const HEARTBEAT_PREFIX = 'tidegate';
  */
 export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Record<string, string> {
   const { topicPrefix, slot, publication } = pipeline.stream;
+  const excluded = streamTables(pipeline).flatMap(({ schema, name, excluded: columns }) =>
+    columns.map((column) => namePattern([schema, name, column])),
+  );
   return {
     'connector.class': 'io.debezium.connector.postgresql.PostgresConnector',
     'tasks.max': '1',
@@ -39,7 +42,10 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
     'database.dbname': source.database,
     ...(source.sslMode && { 'database.sslmode': source.sslMode }),
     'topic.prefix': topicPrefix,
-    'table.include.list': streamTables(pipeline).map(tablePattern).join(','),
+    'table.include.list': streamTables(pipeline)
+      .map(({ schema, name }) => namePattern([schema, name]))
+      .join(','),
+    ...(excluded.length > 0 && { 'column.exclude.list': excluded.join(',') }),
 
     'plugin.name': 'pgoutput',
     'slot.name': slot,
@@ -88,12 +94,12 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
 }
 
 /**
- * Debezium takes a list of regular expressions, separated by commas, that must match `schema.table` whole, as Debezium
- * reads it; what matches none is left out silently. It strips blanks around each, so blanks are written by their code.
+ * Debezium takes a list of regular expressions, separated by commas, that must match `schema.table` or
+ * `schema.table.column` whole, as Debezium reads it; what matches none is left out silently. It strips blanks around each, so blanks are written by their code.
  */
-function tablePattern({ schema, name }: { schema: string; name: string }): string {
+function namePattern(parts: readonly string[]): string {
   const codeOf = (blank: string) => `\\x{${blank.charCodeAt(0).toString(16)}}`;
-  return [schema, name]
+  return parts
     .map((part) =>
       debeziumName(part)
         .replaceAll(/[\\^$.*+?()[\]{}|,]/g, '\\$&')

@@ -27,6 +27,11 @@ const tableSchema = z.strictObject({
    * all columns are one row; whatever makes two rows equal, even for the length of a statement, makes them one.
    */
   duplicates: z.literal('collapse').optional(),
+  /**
+   * Columns that leave the source by no way: no message, no copy, no dead letter holds them. Not those of a key. A name
+   * that the table does not have is refused, so that a misspelt one does not pass.
+   */
+  exclude: z.array(z.string().min(1)).default([]),
   /** When a reference table is loaded, in UTC; default: 03:00 every day. */
   schedule: cron.optional(),
 });
@@ -94,6 +99,8 @@ export interface PipelineTable {
   currentView: string | null;
   /** `collapse`: without a key, rows that are equal in all columns count as one; stream tables only. */
   duplicates: 'collapse' | null;
+  /** Names of the columns that never leave the source. */
+  excluded: readonly string[];
   /** Cron expression in UTC; reference tables only. */
   schedule: string | null;
 }
@@ -141,6 +148,10 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       throw invalid(`tables.${written}: a reference table has no currentView`);
     if (table.load === 'reference' && table.duplicates)
       throw invalid(`tables.${written}: a reference table keeps duplicates as they are`);
+    if (table.duplicates && table.exclude.length > 0)
+      throw invalid(
+        `tables.${written}: duplicates: 'collapse' makes the whole row the key, so no column can be excluded`,
+      );
     return {
       ...parsedName,
       label: formatTableName(parsedName),
@@ -148,6 +159,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       target,
       currentView: table.load === 'stream' ? (table.currentView ?? `${target}_current`) : null,
       duplicates: table.duplicates ?? null,
+      excluded: table.exclude,
       schedule: table.load === 'reference' ? (table.schedule ?? '0 3 * * *') : null,
     };
   });

@@ -35,6 +35,15 @@ test('only stream tables are captured, each by a pattern that matches nothing el
   assert.equal(list, 'public\\.orders,sales\\.odd\\.name\\,\\(\\$\\)');
 });
 
+test('excluded columns are kept out of the messages by name', () => {
+  const tables = { orders: { exclude: ['card', 'a.b'] }, items: {} };
+  const pipeline = parsePipeline({ name: 'shop', source: 'SHOP_URL', tables }, 'test');
+  const config = connectorConfig(pipeline, source);
+  assert.equal(config['column.exclude.list'], 'public\\.orders\\.card,public\\.orders\\.a\\.b');
+  const plain = parsePipeline({ name: 'shop', source: 'SHOP_URL', tables: { orders: {} } }, 'test');
+  assert.ok(!('column.exclude.list' in connectorConfig(plain, source)));
+});
+
 test('blanks in a name are written by their code, since Debezium strips those at its ends', () => {
   const pipeline = parsePipeline({ name: 'shop', source: 'SHOP_URL', tables: { '" a b "': {} } }, 'test');
   assert.equal(connectorConfig(pipeline, source)['table.include.list'], 'public\\.\\x{20}a\\x{20}b\\x{20}');
