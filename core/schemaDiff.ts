@@ -54,6 +54,8 @@ function reloadReason(
   if (now.source.kind === 'p' && present.some((column) => !old.has(column.attnum) && column.default !== null)) {
     return `a column with a default was added to ${table}, whose partitions keep the values of their old rows`;
   }
+  const revealed = present.find(({ attnum }) => !old.has(attnum) && attnum <= before.lastAttnum);
+  if (revealed) return `column ${revealed.name} of ${table} was there before, but was not sent, so older rows lack it`;
   if (isMistakable(era, eraOf(now.source))) return `columns of ${table} have exchanged their names`;
   return null;
 }

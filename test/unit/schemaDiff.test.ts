@@ -58,6 +58,13 @@ describe('what has changed in a schema', () => {
     assert.match(follow(used).reload!, /was rewritten/);
   });
 
+  test('loads the table anew when a column is sent that older rows were loaded without', () => {
+    const without = { ...catalog([a]), lastAttnum: 3 };
+    const { reload } = diffSchema(without, before, { era: eraOf(without.source) });
+    assert.match(reload!, /column b .* older rows lack it/);
+    assert.equal(diffSchema({ ...without, lastAttnum: 2 }, before, { era: eraOf(without.source) }).reload, null);
+  });
+
   test('loads the table anew when its key is altered, or when it is another table', () => {
     assert.match(follow(catalog([a, b], { table: { primaryKey: ['id', 'a'] } })).reload!, /the key of t was altered/);
     assert.match(follow(catalog([a, b], { table: { oid: 2 } })).reload!, /dropped and created again/);
