@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, isRunning } from '../../stack/identity.ts';
 import { withNeeds } from '../../stack/names.ts';
 import { formatProperties } from '../../stack/properties.ts';
@@ -29,7 +30,10 @@ test('giving up ends the program and what it started', async () => {
     given.abort(new Error('enough'));
   };
   await assert.rejects(run(process.execPath, { args: ['-e', outer], signal: given.signal, onLine }), /enough/);
+  // What it started has closed its output, and may need another moment to be gone.
   const left = identify(pids[0]!);
+  const deadline = Date.now() + 10_000;
+  while (left !== undefined && isRunning(left) && Date.now() < deadline) await sleep(20);
   assert.equal(left !== undefined && isRunning(left), false);
 });
 
