@@ -1,9 +1,11 @@
 import type pg from 'pg';
 import { Connect } from '../adapters/connect.ts';
-import { createTopics, moveGroupToEnds, openKafka } from '../adapters/kafka.ts';
+import { moveGroupToEnds, openKafka } from '../adapters/kafka.ts';
+import { startGroup } from '../adapters/kafkaPositions.ts';
+import { ensureTopics } from '../adapters/kafkaTopics.ts';
 import { dropSlot, endSessions } from '../adapters/replication.ts';
 import { streamDdl, type TargetShape } from '../core/ddl.ts';
-import { type Pipeline, streamTables } from '../core/definition.ts';
+import { historyTables, type Pipeline, type PipelineTable, replicaTables, streamTables } from '../core/definition.ts';
 import { chTable } from '../core/identifiers.ts';
 import { topicOf, truncationsName } from '../core/names.ts';
 import { sourceConnectorConfig } from './connectorSource.ts';
@@ -16,7 +18,8 @@ export type ResetStep = 'connector stopped' | 'slot dropped' | 'offsets moved' |
 /**
  * Takes away what an earlier attempt, or an earlier life of the stream, has left, so that the next slot begins with
  * nothing: sessions that still copy, the connector's progress, the slot, what waits in Kafka, and the targets' rows.
- * The connector is left stopped. Done again, it changes nothing more.
+ * A history keeps its changes, and those that wait in Kafka still land in it. The connector is left stopped. Done again,
+ * it changes nothing more.
  */
 export async function resetStream(
   deps: ActivityDeps,
@@ -43,16 +46,19 @@ export async function resetStream(
   await onStep('slot dropped');
 
   const kafka = openKafka(deps.environment);
-  const topics = streamTables(pipeline).map((table) => topicOf(pipeline, table));
-  await createTopics(kafka, topics);
-  await moveGroupToEnds(kafka, { group: consumerGroup, topics });
+  const topicsOf = (tables: readonly PipelineTable[]) => tables.map((table) => topicOf(pipeline, table));
+  await ensureTopics(kafka, topicsOf(streamTables(pipeline)), pipeline.stream);
+  await moveGroupToEnds(kafka, { group: consumerGroup, topics: topicsOf(replicaTables(pipeline)) });
+  const starts = historyTables(pipeline).map((table) => ({ topic: topicOf(pipeline, table), ...table.history }));
+  await startGroup(kafka, { group: consumerGroup, starts });
   await onStep('offsets moved');
 
   const { database } = pipeline;
   const targets = shapes.map(({ table }) => table.target);
   await dropLeftovers(deps.clickhouse, { database, targets });
   for (const shape of shapes) await runAll(deps.clickhouse, streamDdl(shape));
-  for (const name of targets.flatMap((target) => [target, truncationsName(target)])) {
+  const emptied = replicaTables(pipeline).flatMap(({ target }) => [target, truncationsName(target)]);
+  for (const name of emptied) {
     await deps.clickhouse.command(`TRUNCATE TABLE ${chTable({ database, name })}`, { settings: MEANT });
   }
   await onStep('targets emptied');

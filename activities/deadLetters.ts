@@ -1,6 +1,6 @@
 import type { ClickHouse } from '../adapters/clickhouse.ts';
 import { type DeadLetter, type DeadLetterStatus, deadLetterRow, deadLettersSql } from '../core/deadLetters.ts';
-import { type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
+import { historyTables, type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
 import { chTable } from '../core/identifiers.ts';
 import { DEAD_LETTERS_TABLE, SNAPSHOTS_TABLE, topicOf } from '../core/names.ts';
 
@@ -92,6 +92,7 @@ export class DeadLetters {
     return await this.#clickhouse.rows<T>(`SELECT ${query.select} FROM (${filtered}) ${query.rest}`, {
       params: {
         ...{ topics: streamTables(this.#pipeline).map((each) => topicOf(this.#pipeline, each)), slot: stream.slot },
+        histories: historyTables(this.#pipeline).map(({ label }) => label),
         ...(table && { table: table.label }),
         ...(partition !== undefined && { partition }),
         ...(offset !== undefined && { offset: String(offset) }),

@@ -1,4 +1,5 @@
-import { createTopics, listTopics, openKafka } from '../adapters/kafka.ts';
+import { openKafka } from '../adapters/kafka.ts';
+import { ensureTopics, partitionCounts } from '../adapters/kafkaTopics.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { topicOf, workflowIds } from '../core/names.ts';
@@ -55,12 +56,16 @@ export async function applyPlan(
 
 async function planTopics(deps: ActivityDeps, pipeline: Pipeline): Promise<PlannedStep[]> {
   const kafka = openKafka(deps.environment);
-  const existing = await listTopics(kafka);
-  return streamTables(pipeline).map((table): PlannedStep => {
-    const topic = topicOf(pipeline, table);
+  const topics = streamTables(pipeline).map((table) => topicOf(pipeline, table));
+  const { partitions } = pipeline.stream;
+  const counted = (count: number) => `${count} ${count === 1 ? 'partition' : 'partitions'}`;
+  const existing = await partitionCounts(kafka, topics);
+  return topics.map((topic): PlannedStep => {
     const object = `topic ${topic}`;
-    if (existing.includes(topic)) return { system: 'kafka', object, action: 'none', detail: 'exists' };
-    const apply = () => createTopics(kafka, [topic]);
-    return { system: 'kafka', object, action: 'create', detail: '1 partition', apply };
+    const count = existing.get(topic);
+    const apply = () => ensureTopics(kafka, [topic], pipeline.stream);
+    if (count === undefined) return { system: 'kafka', object, action: 'create', detail: counted(partitions), apply };
+    if (count >= partitions) return { system: 'kafka', object, action: 'none', detail: 'exists' };
+    return { system: 'kafka', object, action: 'change', detail: `${count} to ${counted(partitions)}`, apply };
   });
 }

@@ -20,6 +20,8 @@ const HEARTBEAT_INTERVAL_MS = 2000;
 /** Also how long stopping may have to wait for an answer of the broker. */
 const FETCH_WAIT_MS = 250;
 const BYTES_PER_PARTITION = 1024 * 1024;
+/** Partitions whose messages are taken in side by side, so that one that waits for room holds up no other. */
+const PARTITIONS_AT_ONCE = 4;
 /** With pauses that grow to five seconds: a broker may be away for about half a minute. */
 const PATIENT_RETRIES = 12;
 const DISCONNECT_PATIENCE_MS = 5000;
@@ -101,6 +103,7 @@ export class TopicReader {
       await this.#consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
         eachBatch: (payload) => this.#batch(payload),
       });
     } catch (error) {

@@ -87,8 +87,10 @@ export interface ConnectorHealth {
 export interface TableVerification {
   table: string;
   load: 'stream' | 'reference';
-  sourceRows: number;
+  /** Null for a history: its changes are in no source to be compared with. */
+  sourceRows: number | null;
   targetRows: number;
+  /** Of a history: every change up to the LSN has landed, and none is set aside as a dead letter. */
   equal: boolean;
   /** Up to 20 keys, as JSON text of the key's values in key order, with what is wrong. */
   differences: { key: string; kind: 'missing' | 'extra' | 'different' }[];

@@ -1,5 +1,6 @@
 import type { SourceTable } from './catalog.ts';
 import { currentRows, truncationsDdl } from './ddlCurrent.ts';
+import { historyBody, historyViewSelect, requireHistory } from './ddlHistory.ts';
 import { copyViewSelect, landingTuple, landingViewSelect } from './ddlLanding.ts';
 import { TidegateError } from './errors.ts';
 import { chIdentifier, chTable, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
@@ -70,21 +71,32 @@ export function streamDdl(shape: TargetShape): string[] {
   const target = quoted(table.target);
   const landing = quoted(landingName(table.target));
   const tuple = landingTuple(columns);
+  const keys = keyColumns(columns, shape);
+  const createLanding =
+    `CREATE TABLE IF NOT EXISTS ${landing} (op String, before ${tuple}, after ${tuple}, source String, ` +
+    '_partition Int32 DEFAULT -1, _offset Int64) ENGINE = Null';
+  const createView = `CREATE MATERIALIZED VIEW IF NOT EXISTS ${quoted(landingViewName(table.target))} TO ${target} AS `;
+  if (table.history) {
+    return [
+      `CREATE TABLE IF NOT EXISTS ${target} ${historyBody(shape, { columns, keys })}`,
+      createLanding,
+      createView + historyViewSelect({ columns, landing, operations: table.history.operations }),
+    ];
+  }
   const truncations = truncationsDdl(shape);
   return [
     `CREATE TABLE IF NOT EXISTS ${target} ${targetBody(shape, columns)}`,
-    `CREATE TABLE IF NOT EXISTS ${landing} (op String, before ${tuple}, after ${tuple}, source String, ` +
-      '_partition Int32 DEFAULT -1, _offset Int64) ENGINE = Null',
+    createLanding,
     truncations.table,
     truncations.view,
-    `CREATE MATERIALIZED VIEW IF NOT EXISTS ${quoted(landingViewName(table.target))} TO ${target} AS ` +
-      landingViewSelect({ columns, keys: keyColumns(columns, shape), keyMoves: keyMoves(shape), landing }),
+    createView + landingViewSelect({ columns, keys, keyMoves: keyMoves(shape), landing }),
     currentViewDdl(shape, 'CREATE VIEW IF NOT EXISTS'),
   ];
 }
 
 /** The names of what streamDdl creates, in its order. */
-export function streamObjects({ target, currentView }: TargetShape['table']): string[] {
+export function streamObjects({ target, currentView, history }: TargetShape['table']): string[] {
+  if (history) return [target, landingName(target), landingViewName(target)];
   return [
     ...[target, landingName(target), truncationsName(target), truncationsViewName(target), landingViewName(target)],
     currentView ?? `${target}_current`,
@@ -227,4 +239,5 @@ export function requireStreamable(shape: Pick<TargetShape, 'table' | 'source'>):
   if (columns.some(({ name, generated }) => generated && key.includes(name))) {
     throw notReady('has a generated column in its key, which Debezium does not send', 'Use a plain column.');
   }
+  if (shape.table.history) requireHistory(shape);
 }

@@ -14,7 +14,7 @@ interface Conversions {
   landing: string;
 }
 
-const textName = (index: number) => `_tidegate_t${index + 1}`;
+export const textName = (index: number) => `_tidegate_t${index + 1}`;
 const valueName = (index: number) => `_tidegate_v${index + 1}`;
 
 /** The type of `before` and `after`: every column of the row, as text. */
@@ -39,10 +39,6 @@ export function landingViewSelect(options: Conversions & { keys: readonly Mapped
     if (!keys.includes(mapped)) return `if(_tidegate_op IN ('d', 't'), ${neutral}, ${after})`;
     return `multiIf(_tidegate_op = 'd', tupleElement(before, ${name}), _tidegate_op = 't', ${neutral}, ${after})`;
   });
-  const unavailable = columns.flatMap(({ column, conversion }, index) => {
-    const condition = unavailableText(conversion, textName(index));
-    return condition ? [refusal(condition, `column ${column.name}: an unchanged large value was not sent`)] : [];
-  });
   return convertingSelect({
     columns,
     rows:
@@ -54,13 +50,24 @@ export function landingViewSelect(options: Conversions & { keys: readonly Mapped
       `${versionExpression('_tidegate_lsn', '_tidegate_offset')} AS ${VERSION_COLUMN}`,
       `toUInt8(_tidegate_op = 'd') AS ${DELETED_COLUMN}`,
     ],
-    checks: [
-      // Coordinates are put into the first value of a message only.
-      refusal('_tidegate_partition < 0', 'a further value in one message'),
-      refusal("_tidegate_op NOT IN ('c', 'u', 'd', 'r', 't')", 'op: not an operation of a row'),
-      refusal('_tidegate_lsn = 0', 'source: without an LSN'),
-      ...unavailable,
-    ],
+    checks: [...sourceChecks(), ...unavailableChecks(columns)],
+  });
+}
+
+/** What every message has to say of itself. */
+export function sourceChecks(): string[] {
+  return [
+    // Coordinates are put into the first value of a message only.
+    refusal('_tidegate_partition < 0', 'a further value in one message'),
+    refusal("_tidegate_op NOT IN ('c', 'u', 'd', 'r', 't')", 'op: not an operation of a row'),
+    refusal('_tidegate_lsn = 0', 'source: without an LSN'),
+  ];
+}
+
+export function unavailableChecks(columns: readonly MappedColumn[]): string[] {
+  return columns.flatMap(({ column, conversion }, index) => {
+    const condition = unavailableText(conversion, textName(index));
+    return condition ? [refusal(condition, `column ${column.name}: an unchanged large value was not sent`)] : [];
   });
 }
 
@@ -92,7 +99,7 @@ export function copyViewSelect(
   });
 }
 
-function convertingSelect(parts: {
+export function convertingSelect(parts: {
   columns: readonly MappedColumn[];
   rows: string;
   further: readonly string[];
@@ -125,6 +132,6 @@ function columnChecks({ column, conversion }: MappedColumn, index: number): stri
 }
 
 /** A condition of WHERE that raises (code 395) when the given one is true, and is true otherwise; NULL is false. */
-function refusal(condition: string, message: string): string {
+export function refusal(condition: string, message: string): string {
   return `NOT throwIf(ifNull(${condition}, 0), ${chLiteral(`Tidegate refuses ${message}`)})`;
 }

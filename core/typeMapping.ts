@@ -47,7 +47,7 @@ const PLACEHOLDERS = [
 export function mappedColumns(shape: Pick<TargetShape, 'table' | 'source'>): MappedColumn[] {
   return replicatedColumns(shape).map((column) => {
     const conversion = conversionOf(column, shape);
-    return { column, conversion, type: typeOf(column, conversion) };
+    return { column, conversion, type: columnType(column, conversion) };
   });
 }
 
@@ -113,7 +113,8 @@ function replicatedColumns({ table, source }: Pick<TargetShape, 'table' | 'sourc
   return kept;
 }
 
-function typeOf({ notNull }: SourceColumn, { type }: Conversion): string {
+/** The ClickHouse type of a column, with Nullable where it may be NULL. */
+export function columnType({ notNull }: Pick<SourceColumn, 'notNull'>, { type }: Conversion): string {
   if (notNull) return type;
   const inside = /^LowCardinality\((.+)\)$/.exec(type)?.[1];
   return inside ? `LowCardinality(Nullable(${inside}))` : `Nullable(${type})`;

@@ -34,11 +34,11 @@ function reportDetails({ pipeline, lsn, tables, seconds }: VerifyReport): string
     const keys = differences.map(({ key, kind }) => `  - ${kind}: \`${key}\``);
     const verdict = equal ? 'equal' : '**different**';
     const letters = !equal && deadLetters > 0 ? [`  - ${deadLetters} dead letters, which may explain it`] : [];
-    return [
-      `- ${table}: ${verdict}, ${sourceRows} rows in the source, ${targetRows} in ClickHouse`,
-      ...keys,
-      ...letters,
-    ];
+    const rows =
+      sourceRows === null
+        ? `history of ${targetRows} changes, ${equal ? 'complete' : '**incomplete**'}`
+        : `${verdict}, ${sourceRows} rows in the source, ${targetRows} in ClickHouse`;
+    return [`- ${table}: ${rows}`, ...keys, ...letters];
   };
   return [`**${pipeline}** compared at ${lsn} in ${seconds.toFixed(1)} s:`, '', ...tables.flatMap(line)].join('\n');
 }

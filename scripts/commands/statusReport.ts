@@ -10,6 +10,7 @@ import type {
   SupervisorPhase,
   SupervisorStatus,
 } from '../../core/activityTypes.ts';
+import { historyRows } from '../../core/ddlHistory.ts';
 import type { Pipeline, PipelineTable } from '../../core/definition.ts';
 import { messageOf } from '../../core/errors.ts';
 import { type Failure, failureOf } from '../../core/failures.ts';
@@ -206,6 +207,7 @@ async function countRows(clickhouse: ClickHouse, pipeline: Pipeline, table: Pipe
     { params },
   );
   if (exists.length === 0) return null;
-  const counted = await clickhouse.rows<{ rows: string }>(`SELECT count() AS rows FROM ${chTable(params)}`);
+  const rows = table.history ? historyRows({ database: pipeline.database, table }) : chTable(params);
+  const counted = await clickhouse.rows<{ rows: string }>(`SELECT count() AS rows FROM ${rows}`);
   return Number(counted[0]!.rows);
 }

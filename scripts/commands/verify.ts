@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { VerifyReport } from '../../core/activityTypes.ts';
+import type { TableVerification, VerifyReport } from '../../core/activityTypes.ts';
 import type { CommandContext } from '../context.ts';
 import { formatCount, formatDuration, tableLines } from '../output.ts';
 import { runVerify } from './triggerFollow.ts';
@@ -25,6 +25,11 @@ export function registerVerify(program: Command, context: CommandContext): void 
     });
 }
 
+function verdictOf({ equal, sourceRows }: TableVerification): string {
+  if (sourceRows === null) return equal ? 'history, complete' : 'history, INCOMPLETE';
+  return equal ? 'equal' : 'DIFFERENT';
+}
+
 /** A table of the tables compared, then the keys that differ. */
 export function reportLines({ pipeline, lsn, ok, tables, seconds }: VerifyReport): string[] {
   const columns = [
@@ -38,9 +43,9 @@ export function reportLines({ pipeline, lsn, ok, tables, seconds }: VerifyReport
   const rows = tables.map((table) => [
     table.table,
     table.load,
-    formatCount(table.sourceRows),
+    table.sourceRows === null ? '-' : formatCount(table.sourceRows),
     formatCount(table.targetRows),
-    table.equal ? 'equal' : 'DIFFERENT',
+    verdictOf(table),
     formatDuration(table.seconds * 1000),
   ]);
   const keys = tables.flatMap(({ table, differences }) =>

@@ -6,7 +6,7 @@ export interface OnceReport {
   pipelines: {
     pipeline: string;
     ok: boolean;
-    tables: { table: string; sourceRows: number; targetRows: number; equal: boolean }[];
+    tables: { table: string; sourceRows: number | null; targetRows: number; equal: boolean }[];
   }[];
   /** From the command's start to its last check. */
   seconds: number;

@@ -62,6 +62,7 @@ export class TwoDatabases {
         target,
         currentView,
         duplicates: null,
+        history: null,
         schedule: null,
       },
       source,

@@ -50,7 +50,17 @@ export function targetShape(source: SourceTable, load: 'stream' | 'reference' = 
   const currentView = load === 'stream' ? `${name}_current` : null;
   return {
     database: 'd',
-    table: { schema, name, label: name, load, target: name, currentView, duplicates: null, schedule: null },
+    table: {
+      schema,
+      name,
+      label: name,
+      load,
+      target: name,
+      currentView,
+      duplicates: null,
+      history: null,
+      schedule: null,
+    },
     source,
   };
 }
