@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { martSchema, type PipelineMart, parseMart } from './definitionMarts.ts';
 import { TidegateError } from './errors.ts';
 import { formatTableName, parseTableName } from './identifiers.ts';
-import { DEAD_LETTERS_TABLE } from './names.ts';
+import { DEAD_LETTERS_TABLE, PERIODS_TABLE } from './names.ts';
 
 /**
  * A pipeline is data: one source database, its tables, marts and schedules. Only `name`, `source` and `tables` are
@@ -78,6 +79,8 @@ const pipelineSchema = z.strictObject({
     .refine((tables) => Object.keys(tables).length > 0, 'needs at least one table'),
   /** Views over the targets, created in this order. */
   views: z.array(viewSchema).default([]),
+  /** Tables derived from targets, merged a period at a time; by their names in ClickHouse. */
+  marts: z.record(objectName, martSchema).default({}),
 });
 
 /** What a pipeline file exports: the shape people write. */
@@ -108,6 +111,7 @@ export interface Pipeline {
   deadLetters: { stopAfter: number | null };
   tables: readonly PipelineTable[];
   views: readonly { name: string; file: string }[];
+  marts: readonly PipelineMart[];
 }
 
 /** Gives a definition file its types: `export default definePipeline({...})`. */
@@ -131,7 +135,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'definition'}: ${message}`).join('; '),
     );
   }
-  const { name, source, database, stream, deadLetters, tables, views } = parsed.data;
+  const { name, source, database, stream, deadLetters, tables, views, marts } = parsed.data;
   const pipelineTables = Object.entries(tables).map(([written, table]): PipelineTable => {
     const parsedName = parseTableName(written);
     if (!parsedName) throw invalid(`tables: '${written}' is not a table name`);
@@ -154,10 +158,16 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
   const created = [
     ...pipelineTables.flatMap((t) => [t.target, ...(t.currentView ? [t.currentView] : [])]),
     ...views.map((v) => v.name),
+    ...Object.keys(marts),
+    ...(Object.keys(marts).length > 0 ? [PERIODS_TABLE] : []),
     DEAD_LETTERS_TABLE,
   ];
   const repeated = created.find((each, index) => created.indexOf(each) !== index);
   if (repeated) throw invalid(`two tables or views would be created as '${repeated}'`);
+  const inputTargets = {
+    changes: pipelineTables.filter(({ load }) => load === 'stream').map(({ target }) => target),
+    events: ([] as { target: string }[]).map(({ target }) => target),
+  };
   return {
     name,
     source,
@@ -172,6 +182,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     deadLetters: { stopAfter: deadLetters.stopAfter ?? null },
     tables: pipelineTables,
     views,
+    marts: Object.entries(marts).map((mart) => parseMart(mart, inputTargets, invalid)),
   };
 }
 

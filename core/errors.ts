@@ -39,6 +39,8 @@ export const ERROR_CATALOGUE = {
   DEAD_LETTER: { retryable: false },
   /** The pipeline has no running supervisor. */
   NOT_STARTED: { retryable: false },
+  /** ClickHouse refuses a mart's SELECT, or it gives rows of other days than asked for; nothing was swapped in. */
+  MART_REFUSED: { retryable: false },
   /** Source and target differ. */
   DIFFERENCE_FOUND: { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>;
