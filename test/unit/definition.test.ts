@@ -23,6 +23,7 @@ suite('a pipeline definition', () => {
         },
       ],
       views: [],
+      marts: [],
     });
   });
 
