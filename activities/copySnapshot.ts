@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { FoundPipeline } from '../adapters/definitions.ts';
-import { connectPostgres, readSourceTable } from '../adapters/postgres.ts';
+import { connectPostgres } from '../adapters/postgres.ts';
+import { readCatalog } from '../adapters/postgresCatalog.ts';
 import { CopySessions, joinSnapshot, lockTables, serverVersion, tableFiles } from '../adapters/postgresCopySessions.ts';
 import {
   createExportingSlot,
@@ -18,12 +19,14 @@ import { streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { chTable } from '../core/identifiers.ts';
 import { formatLsn, type Lsn, versionOf } from '../core/lsn.ts';
+import { type Catalog, firstVersion, isSameSchema } from '../core/schemaVersion.ts';
 import { isWholeRowKey } from '../core/typeMapping.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import { type ResetStep, resetStream } from './copySnapshotReset.ts';
 import { copyParts, MAX_CONNECTIONS, partsOf, requireRows } from './copyTable.ts';
 import { dropLeftovers, runAll } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
+import { readHistory, recordSchemas, tablesAside } from './schemaRecord.ts';
 import { recordSnapshot, recordSnapshotStart } from './snapshotRecord.ts';
 
 /** Where a test may break the work off, or change the source. */
@@ -42,7 +45,10 @@ export function copySnapshot(
       const found = deps.definitions.get(name);
       const started = performance.now();
       const tally = new CopyTally(new Date().toISOString());
-      for (const { label } of streamTables(found.pipeline)) tally.expect(label, { parts: 1, estimatedRows: -1 });
+      const aside = await tablesAside(deps.clickhouse, found.pipeline);
+      for (const { label } of streamTables(found.pipeline)) {
+        if (!aside.has(label)) tally.expect(label, { parts: 1, estimatedRows: -1 });
+      }
       const result = await withHeartbeat(
         () => tally.progress(),
         ({ signal }) => new SnapshotAttempt(deps, { found, tally, signal, onStep }).run(),
@@ -63,6 +69,8 @@ class SnapshotAttempt {
   readonly #applicationName: string;
   readonly #token = newToken();
   readonly #shapes: TargetShape[] = [];
+  /** What the shapes were read with, in their order. */
+  readonly #catalogs: Catalog[] = [];
   /** Where the slot of this attempt begins; null while it has none. */
   #consistentPoint: Lsn | null = null;
 
@@ -90,8 +98,11 @@ class SnapshotAttempt {
     // In no transaction; a later attempt ends this session, and every step of this one then fails.
     const control = await connectPostgres(this.#url, { applicationName: this.#applicationName });
     try {
-      for (const table of streamTables(pipeline)) {
-        this.#shapes.push({ database: pipeline.database, table, source: await readSourceTable(control, table) });
+      const aside = await tablesAside(this.#deps.clickhouse, pipeline);
+      for (const table of streamTables(pipeline).filter(({ label }) => !aside.has(label))) {
+        const catalog = await readCatalog(control, table);
+        this.#catalogs.push(catalog);
+        this.#shapes.push({ database: pipeline.database, table, source: catalog.source });
       }
       await recordSnapshotStart(this.#deps.clickhouse, pipeline);
       const onStep = async (step: SnapshotStep) => {
@@ -134,6 +145,9 @@ class SnapshotAttempt {
       await joinSnapshot(leader, slot.snapshot);
       await lockTables(leader, sources);
       if ((await tableFiles(leader, oids)) !== files) throw this.#rewritten();
+      for (const catalog of this.#catalogs) {
+        if (!isSameSchema(catalog, await readCatalog(leader, catalog.source))) throw this.#rewritten();
+      }
       await this.#copyTables(sessions, { snapshot: slot.snapshot, lsn, onStep });
       return lsn;
     } finally {
@@ -181,6 +195,7 @@ class SnapshotAttempt {
   async #record(control: pg.Client, lsn: Lsn): Promise<Omit<SnapshotResult, 'seconds'>> {
     const { pipeline, hash } = this.#found;
     const tables = this.#shapes.map(({ table }) => ({ ...table, ...this.#tally.of(table.label) }));
+    await this.#recordSchemas(lsn);
     await recordSnapshot(this.#deps.clickhouse, pipeline, {
       source: await sourceIdentity(control),
       consistentPoint: this.#consistentPoint as Lsn,
@@ -194,6 +209,20 @@ class SnapshotAttempt {
       slot: pipeline.stream.slot,
       tables: tables.map(({ label, rows, bytes }) => ({ table: label, rows, bytes })),
     };
+  }
+
+  /** What waited in Kafka of tables that are left aside has been skipped, so they are to be loaded when taken up again. */
+  async #recordSchemas(lsn: Lsn): Promise<void> {
+    const { clickhouse } = this.#deps;
+    const { pipeline } = this.#found;
+    const copied = this.#shapes.map(({ table }, index) => ({
+      ...{ table: table.label, version: firstVersion(this.#catalogs[index]!), changes: [] },
+    }));
+    const left = [...(await readHistory(clickhouse, pipeline))].flatMap(([table, versions]) => {
+      const last = versions.at(-1);
+      return last && last.aside !== null ? [{ table, version: { ...last, rewritten: true }, changes: [] }] : [];
+    });
+    await recordSchemas(clickhouse, pipeline, { lsn: formatLsn(lsn), tables: [...copied, ...left] });
   }
 
   /** As far as the services can be reached; what stays is taken away by the next attempt. */
@@ -217,7 +246,7 @@ class SnapshotAttempt {
   }
 
   #rewritten(): TidegateError {
-    const what = `a table of '${this.#found.pipeline.name}' was rewritten or truncated while the slot was being created`;
+    const what = `a table of '${this.#found.pipeline.name}' was altered, rewritten or truncated while the slot was being created`;
     return new TidegateError('SHORT_LOAD', what, {
       remedy: 'It would seem empty in the snapshot; the attempt is made again with a new slot.',
     });

@@ -2,13 +2,15 @@ import type pg from 'pg';
 import { Connect } from '../adapters/connect.ts';
 import { createTopics, moveGroupToEnds, openKafka } from '../adapters/kafka.ts';
 import { dropSlot, endSessions } from '../adapters/replication.ts';
-import { streamDdl, type TargetShape } from '../core/ddl.ts';
+import { streamDdl, type TargetShape, wantedColumns } from '../core/ddl.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import { chTable } from '../core/identifiers.ts';
 import { topicOf, truncationsName } from '../core/names.ts';
+import { alterTarget } from '../core/targetDiff.ts';
 import { sourceConnectorConfig } from './connectorSource.ts';
 import { dropLeftovers, MEANT, runAll } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
+import { dropForReload, dropLanding, targetColumns } from './evolveTarget.ts';
 
 /** Where a test may break the work off. */
 export type ResetStep = 'connector stopped' | 'slot dropped' | 'offsets moved' | 'targets emptied';
@@ -51,7 +53,13 @@ export async function resetStream(
   const { database } = pipeline;
   const targets = shapes.map(({ table }) => table.target);
   await dropLeftovers(deps.clickhouse, { database, targets });
-  for (const shape of shapes) await runAll(deps.clickhouse, streamDdl(shape));
+  for (const shape of shapes) {
+    // Landing tables may be of what the messages before held, and targets of what the source was before.
+    const altered = alterTarget(await targetColumns(deps.clickhouse, shape), wantedColumns(shape));
+    if (altered === null || altered.length > 0) await dropForReload(deps.clickhouse, shape);
+    else await dropLanding(deps.clickhouse, shape);
+    await runAll(deps.clickhouse, streamDdl(shape));
+  }
   for (const name of targets.flatMap((target) => [target, truncationsName(target)])) {
     await deps.clickhouse.command(`TRUNCATE TABLE ${chTable({ database, name })}`, { settings: MEANT });
   }

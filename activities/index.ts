@@ -4,6 +4,7 @@ import { TidegateError } from '../core/errors.ts';
 import { copyReference } from './copyReference.ts';
 import { copySnapshot } from './copySnapshot.ts';
 import type { ActivityDeps } from './deps.ts';
+import { evolveTables } from './evolveTables.ts';
 import { prepareStream } from './prepareStream.ts';
 import { runStream } from './runStream.ts';
 import { verifyTables } from './verifyTables.ts';
@@ -13,6 +14,7 @@ import { watchConnector } from './watchConnector.ts';
 export function createActivities(deps: ActivityDeps): StreamActivities & BatchActivities {
   return failingTyped({
     ...prepareStream(deps),
+    ...evolveTables(deps),
     ...runStream(deps),
     ...watchConnector(deps),
     ...copySnapshot(deps),
@@ -30,7 +32,10 @@ function failingTyped<T extends object>(activities: T): T {
         return await activity(...args);
       } catch (error) {
         if (!(error instanceof TidegateError)) throw error;
-        throw ApplicationFailure.create({ type: error.code, message: error.line, nonRetryable: !error.retryable });
+        throw ApplicationFailure.create({
+          ...{ type: error.code, message: error.line, nonRetryable: !error.retryable },
+          ...(error.details !== undefined && { details: [error.details] }),
+        });
       }
     };
   return Object.fromEntries(Object.entries(activities).map(([name, activity]) => [name, wrap(activity)])) as T;

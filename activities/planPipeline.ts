@@ -6,12 +6,13 @@ import { blockedItems, type PlannedStep } from '../core/plan.ts';
 import type { ActivityDeps } from './deps.ts';
 import { planClickHouse } from './plan/clickhouse.ts';
 import { planSource } from './plan/source.ts';
+import { schemaReport } from './schemaRecord.ts';
 
 /** Everything that the pipeline needs and how it stands now, in the order of creation. Changes nothing. */
 export async function planPipeline(deps: ActivityDeps, name: string): Promise<PlannedStep[]> {
   const found = deps.definitions.get(name);
   const { pipeline } = found;
-  const source = await planSource(deps, pipeline);
+  const source = await planSource(deps, pipeline, await asideReasons(deps, pipeline));
   const steps = [...source.steps];
   if (streamTables(pipeline).length > 0) steps.push(...(await planTopics(deps, pipeline)));
   steps.push(...(await planClickHouse(deps.clickhouse, found, source)));
@@ -51,6 +52,12 @@ export async function applyPlan(
     await step.apply();
     onDone(step);
   }
+}
+
+/** What keeps one table from being streamed does not hold up the others. */
+async function asideReasons(deps: ActivityDeps, pipeline: Pipeline): Promise<Map<string, string>> {
+  const { aside } = await schemaReport(deps.clickhouse, pipeline);
+  return new Map(aside.map(({ table, reason }) => [table, reason]));
 }
 
 async function planTopics(deps: ActivityDeps, pipeline: Pipeline): Promise<PlannedStep[]> {

@@ -2,6 +2,8 @@ import type { StreamActivities } from '../core/activityTypes.ts';
 import { streamTables } from '../core/definition.ts';
 import type { ActivityDeps } from './deps.ts';
 import { applyPlan, planPipeline } from './planPipeline.ts';
+import { findDrift } from './schemaDrift.ts';
+import { schemaReport } from './schemaRecord.ts';
 import { snapshotState } from './snapshotRecord.ts';
 
 /** The supervisor's first step: the same plan and apply that the command line does, then what the slot says. */
@@ -9,13 +11,24 @@ export function prepareStream(deps: ActivityDeps): Pick<StreamActivities, 'prepa
   return {
     async prepareStream(name) {
       const { pipeline, hash } = deps.definitions.get(name);
+      const tables = streamTables(pipeline).map((table) => table.label);
+      const known = { definitionHash: hash, tables };
+      const drifted = tables.length > 0 ? await findDrift(deps, pipeline) : [];
+      if (drifted.length > 0) {
+        const reason = `the schema of ${drifted.join(', ')} has changed`;
+        return {
+          ...known,
+          snapshotNeeded: false,
+          reason,
+          drifted,
+          schema: await schemaReport(deps.clickhouse, pipeline),
+        };
+      }
       await applyPlan(await planPipeline(deps, name));
       const { finished, reason } = await snapshotState(deps, pipeline);
       return {
-        definitionHash: hash,
-        snapshotNeeded: !finished,
-        reason,
-        tables: streamTables(pipeline).map((table) => table.label),
+        ...{ ...known, snapshotNeeded: !finished, reason, drifted },
+        schema: await schemaReport(deps.clickhouse, pipeline),
       };
     },
   };

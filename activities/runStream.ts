@@ -9,10 +9,10 @@ const HEARTBEAT_INTERVAL_MS = 1000;
 /** The stream of one pipeline: from its topics into its landing tables, without parsing a row. */
 export function runStream(deps: ActivityDeps, seams: StreamSeams = {}): Pick<StreamActivities, 'runStream'> {
   return {
-    async runStream(name) {
+    async runStream(name, aside = []) {
       const context = Context.current();
       const { pipeline } = deps.definitions.get(name);
-      const session = new StreamSession(deps, pipeline, seams);
+      const session = new StreamSession(deps, { pipeline, aside: new Set(aside) }, seams);
       const beat = () => context.heartbeat(session.progress.snapshot());
       const beating = setInterval(beat, HEARTBEAT_INTERVAL_MS);
       beat();

@@ -14,6 +14,8 @@ export interface Refusal {
   code: string;
   /** The end of a sentence that begins with the message. */
   reason: string;
+  /** True when the message names other columns than the landing table has. */
+  drifted: boolean;
 }
 
 export interface LanderOptions {
@@ -29,7 +31,7 @@ export interface LanderOptions {
   /** Is given each part of a batch that has landed, in the batch's order. */
   onLanded: (part: MessageBatch) => void;
   /** Is given each row that cannot land, and its position in the batch, in the batch's order with the landed parts. */
-  onRefused: (row: MessageBatch, about: { index: number; refusal: Refusal }) => void;
+  onRefused: (row: MessageBatch, about: { index: number; refusal: Refusal }) => Promise<void>;
   /** Is told when all but certainly most of a large batch is bad. It throws. */
   onMostRefused: (refusal: Refusal) => never;
 }
@@ -51,7 +53,7 @@ export class Lander {
 
   /**
    * Returns when every row of the batch has landed or has been given to onRefused.
-   * @throws TidegateError SCHEMA_DRIFT or ACCESS_DENIED, what onRefused or onMostRefused throw, or LandingAbandoned.
+   * @throws TidegateError ACCESS_DENIED, what onRefused or onMostRefused throw, or LandingAbandoned.
    */
   async land(batch: MessageBatch): Promise<void> {
     let first: Refusal | null = await this.#insert(batch);
@@ -60,7 +62,9 @@ export class Lander {
       return;
     }
     const attempt = (part: MessageBatch) => this.#insert(part);
-    if (first.code !== TOO_MANY_PARTITIONS && (await sampleIsBad(batch, attempt))) this.#options.onMostRefused(first);
+    if (first.code !== TOO_MANY_PARTITIONS && (await sampleIsBad(batch, (row) => this.#insertUndrifted(row)))) {
+      this.#options.onMostRefused(first);
+    }
     const { onLanded, onRefused } = this.#options;
     await isolate(batch, {
       // The batch as a whole has just been tried.
@@ -74,6 +78,12 @@ export class Lander {
     });
   }
 
+  /** A message of other columns is not bad: what it is will be asked when it stands alone. */
+  async #insertUndrifted(row: MessageBatch): Promise<Refusal | null> {
+    const refusal = await this.#insert(row);
+    return refusal?.drifted ? null : refusal;
+  }
+
   /** Tries until the batch has landed (null) or is refused for what is in it. */
   async #insert(batch: MessageBatch): Promise<Refusal | null> {
     const { onTrouble, stopping } = this.#options;
@@ -82,7 +92,7 @@ export class Lander {
         const { readRows } = await this.#send(batch);
         // A value like `{..}{..}` passes for two rows.
         if (readRows === batch.rows) return null;
-        return { code: 'SEVERAL_VALUES', reason: `was read as ${readRows} rows` };
+        return { code: 'SEVERAL_VALUES', reason: `was read as ${readRows} rows`, drifted: false };
       } catch (error) {
         const refusal = this.#refusalOf(error, batch);
         if (refusal === null) throw error;
@@ -108,15 +118,12 @@ export class Lander {
     const { table } = this.#options;
     if (!(error instanceof ClickHouseError)) return null;
     if (error.code === TOO_MANY_PARTS && /partitions/i.test(error.message) && batch.rows > 1) {
-      return { code: TOO_MANY_PARTITIONS, reason: messageOf(error) };
+      return { code: TOO_MANY_PARTITIONS, reason: messageOf(error), drifted: false };
     }
     const kind = classify(error.code, error.message);
-    if (kind === 'bad-data') return { code: error.type ?? error.code, reason: `was refused: ${briefly(error)}` };
-    if (kind === 'drift') {
-      throw new TidegateError('SCHEMA_DRIFT', `changes of ${table} no longer fit its target: ${messageOf(error)}`, {
-        remedy: 'Bring the target up to date with the source; the stream then goes on where it stopped.',
-        cause: error,
-      });
+    if (kind === 'bad-data' || kind === 'drift') {
+      const reason = `was refused: ${briefly(error)}`;
+      return { code: error.type ?? error.code, reason, drifted: kind === 'drift' };
     }
     if (kind === 'access') {
       throw new TidegateError('ACCESS_DENIED', `ClickHouse refused to insert into ${table}: ${messageOf(error)}`, {

@@ -1,5 +1,7 @@
+import type { DriftReport } from '../core/activityTypes.ts';
 import { FLUSH_LIMITS, msUntilFlush } from '../core/batching.ts';
 import type { BadMessage } from '../core/deadLetters.ts';
+import { columnNames } from '../core/envelope.ts';
 import { TidegateError } from '../core/errors.ts';
 import { mostAreBad } from '../core/isolate.ts';
 import { type MessageBatch, type PendingBatch, StreamBuffer } from '../core/streamBuffer.ts';
@@ -16,8 +18,10 @@ export interface LaneOptions extends Omit<LanderOptions, 'stopping' | 'onRefused
   beforeKeeping: () => Promise<void>;
   /** Is told how many messages have been set aside. */
   onSetAside: (messages: number) => void;
-  /** Throws SCHEMA_DRIFT when the target no longer matches the source. */
+  /** Throws SCHEMA_DRIFT when the source's schema is no longer the one that the targets were made for. */
   checkDrift: () => Promise<void>;
+  /** False when the table can never have had these columns, so that a message with them is not one of its own. */
+  mayHold: (columns: readonly string[]) => Promise<boolean>;
   /** Grows when the consumer group is joined anew. */
   generation: () => number;
   /** Commits what has landed, unless the generation has passed in which it was read. */
@@ -25,6 +29,8 @@ export interface LaneOptions extends Omit<LanderOptions, 'stopping' | 'onRefused
   /** Is called when there is room for more, and when nothing is left to do. */
   onFreed: () => void;
 }
+
+const COMPARISON = "the comparison with the source's schema";
 
 /**
  * The way of one table's messages from the reader into its landing table. The reader appends to a buffer; one loop takes
@@ -93,7 +99,8 @@ export class Lane {
 
   /**
    * Runs until finish, or until something fails for good.
-   * @throws TidegateError SCHEMA_DRIFT, ACCESS_DENIED, BAD_MESSAGE, or what commit throws.
+   * @throws TidegateError SCHEMA_DRIFT, with a DriftReport where it is a message's columns that tell; ACCESS_DENIED,
+   * BAD_MESSAGE, or what commit throws.
    */
   async run(): Promise<void> {
     try {
@@ -153,17 +160,18 @@ export class Lane {
       if (!(error instanceof TidegateError)) throw error;
       const next = settling.nextBeforeBad(batch.rejected);
       if (next.size > 0) await this.#options.commit(next, generation);
+      // So many values that do not fit may be of a type that a column has only now.
+      if (error.code === 'BAD_MESSAGE') await this.#untilDone(COMPARISON, this.#options.checkDrift);
       throw error;
     }
   }
 
   async #setAside(bad: readonly BadMessage[], refused: boolean): Promise<void> {
     if (bad.length === 0) return;
-    const { onTrouble, keep, beforeKeeping, checkDrift, onSetAside } = this.#options;
-    const patience = { stopping: this.#stopping.signal, onTrouble };
-    if (refused) await untilDone({ ...patience, what: 'the comparison of source and target' }, checkDrift);
+    const { keep, beforeKeeping, checkDrift, onSetAside } = this.#options;
+    if (refused) await this.#untilDone(COMPARISON, checkDrift);
     await beforeKeeping();
-    await untilDone({ ...patience, what: 'keeping dead letters' }, () => keep(bad));
+    await this.#untilDone('keeping dead letters', () => keep(bad));
     onSetAside(bad.length);
   }
 
@@ -173,9 +181,11 @@ export class Lane {
     if (part !== this.#flushing || this.#flushing.rejected.length > 0) this.#settling.landed(part);
   }
 
-  #refused(row: MessageBatch, { index, refusal }: { index: number; refusal: Refusal }): void {
+  async #refused(row: MessageBatch, { index, refusal }: { index: number; refusal: Refusal }): Promise<void> {
     const batch = this.#flushing!;
-    this.#settling.refused.push(badMessage(row, { refusal, origin: batch.origins.at(index) }));
+    const message = badMessage(row, { refusal, origin: batch.origins.at(index) });
+    if (refusal.drifted) await this.#stopAtDrift(message);
+    this.#settling.refused.push(message);
     const bad = this.#settling.refused.length + batch.rejected.length;
     const all = batch.rows + batch.rejected.length;
     if (mostAreBad(bad, all)) throw this.#mostAreBad(`at least ${bad} of ${all}`, refusal.reason);
@@ -191,5 +201,21 @@ export class Lane {
           "That is hardly the messages' fault: correct the target, or what writes to the topic, and resume the stream; nothing was set aside.",
       },
     );
+  }
+
+  /** A message of other columns is bad only if its table never had them. */
+  async #stopAtDrift({ partition, offset, value, reason }: BadMessage): Promise<void> {
+    const { table, topic } = this;
+    const columns = columnNames(value);
+    if (columns === null || !(await this.#untilDone(COMPARISON, () => this.#options.mayHold(columns)))) return;
+    const what = `changes of ${table} no longer fit its target: message ${topic}:${partition} at offset ${offset} ${reason}`;
+    throw new TidegateError('SCHEMA_DRIFT', what, {
+      remedy: 'The target is brought up to date with the source; the stream then goes on where it stopped.',
+      details: { table, columns } satisfies DriftReport,
+    });
+  }
+
+  async #untilDone<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return await untilDone({ what, stopping: this.#stopping.signal, onTrouble: this.#options.onTrouble }, work);
   }
 }

@@ -1,15 +1,15 @@
 import type { EachBatchPayload } from 'kafkajs';
 import { HELD_BYTES_LIMIT } from '../core/batching.ts';
-import { type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
+import { type Pipeline, streamTables } from '../core/definition.ts';
 import { defectOf, objectStart } from '../core/envelope.ts';
 import { chTable } from '../core/identifiers.ts';
 import { landingName, topicOf } from '../core/names.ts';
 import type { ActivityDeps } from './deps.ts';
 import { DeadLetterKeeper } from './runStreamDeadLetters.ts';
-import { checkDrift } from './runStreamDrift.ts';
 import { Lane } from './runStreamLane.ts';
 import { TopicReader } from './runStreamReader.ts';
 import { Signal } from './runStreamSignal.ts';
+import { mayHaveHeld, requireNoDrift } from './schemaDrift.ts';
 import { ProgressKeeper } from './streamProgress.ts';
 
 /** What a caller may put in its own way at the seams of the stream. */
@@ -18,8 +18,8 @@ export interface StreamSeams {
   beforeCommit?: (topic: string) => Promise<void>;
   /** Runs right before bad messages are kept as dead letters, for tests of what a crash there does. */
   beforeKeeping?: () => Promise<void>;
-  /** Takes the place of the comparison of a table's target with its source, for tests without a source. */
-  checkDrift?: (table: PipelineTable) => Promise<void>;
+  /** Takes the place of the comparison with the source's schema, for tests of a source that does not answer. */
+  checkDrift?: () => Promise<void>;
 }
 
 /** A waiting batch of the reader looks again at least this often, and keeps its membership of the group meanwhile. */
@@ -33,14 +33,19 @@ export class StreamSession {
   readonly #freed = new Signal();
   readonly #seams: Required<StreamSeams>;
 
-  constructor(deps: ActivityDeps, pipeline: Pipeline, seams: StreamSeams) {
+  /** @param options.aside labels of tables whose messages stay in Kafka. */
+  constructor(
+    deps: ActivityDeps,
+    { pipeline, aside }: { pipeline: Pipeline; aside: ReadonlySet<string> },
+    seams: StreamSeams,
+  ) {
     const none = async () => undefined;
     this.#seams = {
-      ...{ beforeCommit: none, beforeKeeping: none, checkDrift: (table) => checkDrift(deps, { pipeline, table }) },
+      ...{ beforeCommit: none, beforeKeeping: none, checkDrift: () => requireNoDrift(deps, pipeline) },
       ...seams,
     };
     const keeper = new DeadLetterKeeper(deps.clickhouse, pipeline);
-    const tables = streamTables(pipeline);
+    const tables = streamTables(pipeline).filter(({ label }) => !aside.has(label));
     this.progress = new ProgressKeeper(tables.map((table) => table.label));
     const lanes = tables.map((table) => {
       const topic = topicOf(pipeline, table);
@@ -55,7 +60,8 @@ export class StreamSession {
         onTrouble: (problem) => this.progress.trouble(table.label, problem),
         beforeKeeping: this.#seams.beforeKeeping,
         keep: (bad) => keeper.keep(table, bad),
-        checkDrift: () => this.#seams.checkDrift(table),
+        checkDrift: this.#seams.checkDrift,
+        mayHold: (columns) => mayHaveHeld(deps, pipeline, { table, columns }),
         onSetAside: (messages) => this.progress.setAside(table.label, messages),
         onFreed: () => this.#freed.notify(),
       });
@@ -87,7 +93,8 @@ export class StreamSession {
     const failed = Promise.all([this.#reader.failed, ...running]);
     failed.catch(() => undefined);
     try {
-      await Promise.race([stopped, failed, this.#reader.start().then(() => stopped)]);
+      const started = lanes.length > 0 ? this.#reader.start() : Promise.resolve();
+      await Promise.race([stopped, failed, started.then(() => stopped)]);
     } finally {
       this.#reader.pause();
       for (const lane of lanes) lane.finish();

@@ -36,5 +36,6 @@ export function badMessage(
   const rest = line.subarray(line.indexOf(',', line.indexOf(',') + 1) + 1);
   const value = Buffer.concat([origin.lead, Buffer.from('{'), rest]);
   const key = origin.key && Buffer.from(origin.key);
-  return { partition, offset, timestampMs: origin.timestampMs, key, value, ...refusal };
+  const { code, reason } = refusal;
+  return { partition, offset, timestampMs: origin.timestampMs, key, value, code, reason };
 }

@@ -9,6 +9,7 @@ import { formatLsn, type Lsn, parseLsn } from '../core/lsn.ts';
 import { SNAPSHOTS_TABLE } from '../core/names.ts';
 import { judgeSnapshot, type SnapshotRecord } from '../core/snapshotState.ts';
 import type { ActivityDeps } from './deps.ts';
+import { tablesAside } from './schemaRecord.ts';
 
 /** What is recorded of a finished copy. */
 export interface FinishedSnapshot {
@@ -83,7 +84,8 @@ export async function snapshotState(
   deps: ActivityDeps,
   pipeline: Pipeline,
 ): Promise<{ finished: boolean; reason: string }> {
-  const tables = streamTables(pipeline);
+  const aside = await tablesAside(deps.clickhouse, pipeline);
+  const tables = streamTables(pipeline).filter(({ label }) => !aside.has(label));
   if (tables.length === 0) return { finished: true, reason: 'no table is streamed' };
   const session = await connectPostgres(deps.environment.url(pipeline.source.captureUrl), {
     applicationName: `tidegate ${pipeline.name}`,

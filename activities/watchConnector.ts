@@ -6,11 +6,12 @@ import { sourceConnectorConfig } from './connectorSource.ts';
 import type { ActivityDeps } from './deps.ts';
 import { refuseToEndUnasked } from './runStreamEnding.ts';
 import { ConnectorKeeper } from './watchConnectorKeeper.ts';
+import { SchemaWatch } from './watchConnectorSchema.ts';
 import { SlotWatch } from './watchConnectorSlot.ts';
 
 const POLL_MS = 1000;
 
-/** The watch over one pipeline's connector and replication slot. */
+/** The watch over one pipeline's connector, its replication slot and the schema of its source. */
 export function watchConnector(deps: ActivityDeps): Pick<StreamActivities, 'watchConnector'> {
   return {
     async watchConnector(name) {
@@ -22,6 +23,7 @@ export function watchConnector(deps: ActivityDeps): Pick<StreamActivities, 'watc
         connector: pipeline.stream.connector,
         config: await sourceConnectorConfig(deps.environment, pipeline),
       });
+      const schema = new SchemaWatch(deps, pipeline);
       let health: ConnectorHealth | null = null;
       const beating = setInterval(() => context.heartbeat(health ?? undefined), POLL_MS);
       try {
@@ -29,11 +31,13 @@ export function watchConnector(deps: ActivityDeps): Pick<StreamActivities, 'watc
           health = await check(keeper, slot);
           context.heartbeat(health);
           if (context.cancellationSignal.aborted) break;
+          if (health.slot) await schema.look();
           await sleep(POLL_MS, undefined, { signal: context.cancellationSignal }).catch(() => undefined);
         }
       } finally {
         clearInterval(beating);
         await slot.close();
+        await schema.close();
       }
       refuseToEndUnasked(context.cancellationSignal);
       return health;

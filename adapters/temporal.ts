@@ -141,5 +141,6 @@ function silentStatus(pipeline: string, { work, error }: { work: Work; error: Se
       ? "The workers' code cannot go on with this workflow; their log says why."
       : 'No worker answers; start one with: npm run worker',
     ...{ lastError: null, retryAt: null, attempts: 0, definitionHash: null, snapshot: null },
+    schema: { changes: [], aside: [] },
   };
 }

@@ -12,6 +12,24 @@ export interface StreamPreparation {
   /** Why, for a person reading the Web UI. */
   reason: string;
   tables: string[];
+  /** Tables whose schema has changed since it was recorded: they are to be evolved before anything else. */
+  drifted: string[];
+  schema: SchemaReport;
+}
+
+/** What the stream says of the message at which it stopped, because it does not fit its landing table. */
+export interface DriftReport {
+  table: string;
+  /** Names of the columns that the message has. */
+  columns: string[];
+}
+
+/** What is recorded of the source's schema, for people. */
+export interface SchemaReport {
+  /** The last changes that were followed, the newest first. */
+  changes: { table: string; change: string; at: string }[];
+  /** Tables that are not streamed until their schema can be followed again, and why. */
+  aside: { table: string; reason: string }[];
 }
 
 export type CopyPhase = 'waiting' | 'copying' | 'done';
@@ -114,13 +132,21 @@ export interface StreamActivities {
    */
   prepareStream(pipeline: string): Promise<StreamPreparation>;
   /**
-   * Moves messages from Kafka into the landing tables until it is cancelled; then lands what it holds, commits and
-   * returns. Heartbeats StreamProgress. Fails with an ApplicationFailure whose type is an ErrorCode.
+   * Compares the catalog of each stream table with the recorded one, and alters target, landing table and views, so that
+   * the stream goes on at the same offset. The stream must not run meanwhile. Done again, it goes on where it broke off.
+   * @param reports of the messages at which the stream stopped.
    */
-  runStream(pipeline: string): Promise<StreamProgress>;
+  evolveTables(pipeline: string, reports: DriftReport[]): Promise<SchemaReport>;
+  /**
+   * Moves messages from Kafka into the landing tables until it is cancelled; then lands what it holds, commits and
+   * returns. Heartbeats StreamProgress. Fails with an ApplicationFailure whose type is an ErrorCode;
+   * SCHEMA_DRIFT has a DriftReport as its detail.
+   * @param aside labels of tables whose messages stay in Kafka; told by whoever starts it, for ClickHouse may be away.
+   */
+  runStream(pipeline: string, aside?: readonly string[]): Promise<StreamProgress>;
   /**
    * Creates the connector when it is missing, brings its configuration up to date, restarts failed tasks, watches the
-   * slot; until cancelled. Heartbeats ConnectorHealth.
+   * slot; until cancelled. Heartbeats ConnectorHealth. Fails with SCHEMA_DRIFT when the source's schema has changed.
    */
   watchConnector(pipeline: string): Promise<ConnectorHealth>;
 }
@@ -135,7 +161,14 @@ export interface BatchActivities {
   verifyTables(pipeline: string): Promise<VerifyReport>;
 }
 
-export type SupervisorPhase = 'preparing' | 'snapshotting' | 'streaming' | 'paused' | 'backing off' | 'failed';
+export type SupervisorPhase =
+  | 'preparing'
+  | 'snapshotting'
+  | 'evolving'
+  | 'streaming'
+  | 'paused'
+  | 'backing off'
+  | 'failed';
 
 /** Answer of the supervisor's query `status`. Heartbeat details are added by whoever asks, from describe. */
 export interface SupervisorStatus {
@@ -151,4 +184,5 @@ export interface SupervisorStatus {
   attempts: number;
   definitionHash: string | null;
   snapshot: SnapshotResult | null;
+  schema: SchemaReport;
 }

@@ -1,8 +1,8 @@
-import type { SourceTable } from './catalog.ts';
+import type { SourceColumn, SourceTable } from './catalog.ts';
 import { currentRows, truncationsDdl } from './ddlCurrent.ts';
 import { copyViewSelect, landingTuple, landingViewSelect } from './ddlLanding.ts';
 import { TidegateError } from './errors.ts';
-import { chIdentifier, chTable, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
+import { chIdentifier, chLiteral, chTable, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
 import {
   copyLandingName,
   copyViewName,
@@ -11,6 +11,7 @@ import {
   truncationsName,
   truncationsViewName,
 } from './names.ts';
+import { columnComment, type WantedColumn } from './targetDiff.ts';
 import {
   copyExpression,
   DELETED_COLUMN,
@@ -69,7 +70,7 @@ export function streamDdl(shape: TargetShape): string[] {
   const quoted = (name: string) => chTable({ database, name });
   const target = quoted(table.target);
   const landing = quoted(landingName(table.target));
-  const tuple = landingTuple(columns);
+  const tuple = landingTuple((shape.era ?? columns.map(({ column }) => column)).map(({ name }) => name));
   const truncations = truncationsDdl(shape);
   return [
     `CREATE TABLE IF NOT EXISTS ${target} ${targetBody(shape, columns)}`,
@@ -78,7 +79,7 @@ export function streamDdl(shape: TargetShape): string[] {
     truncations.table,
     truncations.view,
     `CREATE MATERIALIZED VIEW IF NOT EXISTS ${quoted(landingViewName(table.target))} TO ${target} AS ` +
-      landingViewSelect({ columns, keys: keyColumns(columns, shape), keyMoves: keyMoves(shape), landing }),
+      landingViewSelect({ ...shape, columns, keys: keyColumns(columns, shape), keyMoves: keyMoves(shape), landing }),
     currentViewDdl(shape, 'CREATE VIEW IF NOT EXISTS'),
   ];
 }
@@ -105,6 +106,15 @@ export function currentViewDdl(
 /** Debezium takes a changed primary key apart into a delete and an insert; every other key moves within an update. */
 function keyMoves({ table, source }: TargetShape): boolean {
   return keyNames({ table, source }) !== source.primaryKey || source.primaryKey.length === 0;
+}
+
+/** The columns that a stream table's target is to have, beside its own. */
+export function wantedColumns(shape: TargetShape): WantedColumn[] {
+  return mappedColumns(shape).map(({ column, conversion, type }) => {
+    const text = shape.missing?.[column.attnum];
+    const value = text === undefined ? null : (conversion.parse?.(chLiteral(text)) ?? chLiteral(text));
+    return { name: column.name, attnum: column.attnum, type, default: value };
+  });
 }
 
 /**
@@ -182,7 +192,9 @@ export function sourceRows(source: SourceTable): string {
 }
 
 function targetBody(shape: TargetShape, columns: readonly MappedColumn[]): string {
-  const definitions = columns.map(({ column, type }) => `${chIdentifier(column.name)} ${type}`);
+  const commented = ({ attnum }: SourceColumn) =>
+    shape.table.load === 'stream' ? ` COMMENT ${chLiteral(columnComment(attnum))}` : '';
+  const definitions = columns.map(({ column, type }) => `${chIdentifier(column.name)} ${type}${commented(column)}`);
   const keys = keyColumns(columns, shape);
   const nullable = keys.some(({ column }) => !column.notNull) ? ' SETTINGS allow_nullable_key = 1' : '';
   const orderBy = `ORDER BY (${keys.map(({ column }) => chIdentifier(column.name)).join(', ')})${nullable}`;

@@ -1,7 +1,7 @@
 import { LANDED_LSN, versionExpression } from './ddlCurrent.ts';
 import { chIdentifier, chLiteral } from './identifiers.ts';
 import { debeziumName } from './names.ts';
-import { DELETED_COLUMN, type MappedColumn, unavailableText, VERSION_COLUMN } from './typeMapping.ts';
+import { DELETED_COLUMN, type MappedColumn, type TargetShape, unavailableText, VERSION_COLUMN } from './typeMapping.ts';
 
 /**
  * The views that convert what lands. Three SELECTs inside each other, so that a source column may have any name: the
@@ -18,8 +18,8 @@ const textName = (index: number) => `_tidegate_t${index + 1}`;
 const valueName = (index: number) => `_tidegate_v${index + 1}`;
 
 /** The type of `before` and `after`: every column of the row, as text. */
-export function landingTuple(columns: readonly MappedColumn[]): string {
-  const elements = columns.map(({ column }) => `${chIdentifier(debeziumName(column.name))} Nullable(String)`);
+export function landingTuple(names: readonly string[]): string {
+  const elements = names.map((name) => `${chIdentifier(debeziumName(name))} Nullable(String)`);
   return `Tuple(${elements.join(', ')})`;
 }
 
@@ -28,11 +28,13 @@ export function landingTuple(columns: readonly MappedColumn[]): string {
  * given their types' neutral values. A truncate (`t`) writes nothing. An update that moves a row to another key is a delete
  * of the old one as well, where Debezium does not send that by itself.
  */
-export function landingViewSelect(options: Conversions & { keys: readonly MappedColumn[]; keyMoves: boolean }): string {
-  const { columns, keys, keyMoves, landing } = options;
+export function landingViewSelect(options: LandingConversions): string {
+  const { columns, keys, keyMoves, landing, era, missing = {} } = options;
   const texts = columns.map((mapped) => {
     const { column, conversion } = mapped;
-    const name = chLiteral(debeziumName(column.name));
+    const sent = era ? era.find(({ attnum }) => attnum === column.attnum)?.name : column.name;
+    if (sent === undefined) return missingText(mapped, missing[column.attnum]);
+    const name = chLiteral(debeziumName(sent));
     const after = `tupleElement(after, ${name})`;
     const neutral = column.notNull ? chLiteral(conversion.neutral) : 'NULL';
     // A truncate is filtered out, but only after its texts may have been converted.
@@ -62,6 +64,17 @@ export function landingViewSelect(options: Conversions & { keys: readonly Mapped
       ...unavailable,
     ],
   });
+}
+
+interface LandingConversions extends Conversions, Pick<TargetShape, 'era' | 'missing'> {
+  keys: readonly MappedColumn[];
+  keyMoves: boolean;
+}
+
+/** The text of a column that is younger than the message. */
+function missingText({ column, conversion }: MappedColumn, text: string | undefined): string {
+  if (text !== undefined) return chLiteral(text);
+  return column.notNull ? chLiteral(conversion.neutral) : `CAST(NULL, 'Nullable(String)')`;
 }
 
 /**

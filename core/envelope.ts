@@ -1,3 +1,5 @@
+import { nameInSource } from './names.ts';
+
 /**
  * What the stream needs to know of a message's bytes without parsing them. JSON.parse would lose 64-bit integers and
  * decimals, and cost more than everything else that the stream does.
@@ -51,4 +53,25 @@ export function sourceMarks(line: Buffer): { commitMs: number | null; lsn: bigin
   const commitMs = /"ts_ms":(\d+)/.exec(source)?.[1];
   const lsn = /"lsn":(\d+)/.exec(source)?.[1];
   return { commitMs: commitMs ? Number(commitMs) : null, lsn: lsn ? BigInt(lsn) : null };
+}
+
+/**
+ * The names of the columns that one message's row has, as the source knows them; null when it has no row, or not one
+ * kind of row. The row is parsed for its names only: this is for the one message at which a stream stops.
+ */
+export function columnNames(message: Buffer): string[] | null {
+  const rows = rowsOf(message).map((row) => Object.keys(row).map(nameInSource));
+  const [names, ...others] = rows;
+  if (!names || others.some((other) => other.join('\0') !== names.join('\0'))) return null;
+  return names;
+}
+
+function rowsOf(message: Buffer): object[] {
+  try {
+    const { after, before } = JSON.parse(message.toString('utf8')) as Record<'after' | 'before', unknown>;
+    return [after, before].filter((row) => typeof row === 'object' && row !== null);
+  } catch {
+    // What ClickHouse refused for its columns may be cut off behind them.
+    return [];
+  }
 }

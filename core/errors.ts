@@ -49,18 +49,22 @@ export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 export interface ErrorDetails {
   remedy: string;
   cause?: unknown;
+  /** For the code that handles the failure, as JSON: names, counts and offsets only. */
+  details?: unknown;
 }
 
 /** The one error class of the project. `message` says what happened; `remedy` says what to do. */
 export class TidegateError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string;
+  readonly details: unknown;
 
-  constructor(code: ErrorCode, message: string, { remedy, cause }: ErrorDetails) {
+  constructor(code: ErrorCode, message: string, { remedy, cause, details }: ErrorDetails) {
     super(message, { cause });
     this.name = 'TidegateError';
     this.code = code;
     this.remedy = remedy;
+    this.details = details;
   }
 
   get retryable(): boolean {

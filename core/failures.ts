@@ -9,6 +9,8 @@ export interface Failure {
   /** One line; for codes of the catalogue it ends with what to do. */
   message: string;
   retryable: boolean;
+  /** What the failure carries for the code that handles it, see TidegateError. */
+  details?: unknown;
 }
 
 /** The parts of Temporal's failure classes that are read here; core knows them by shape, not by import. */
@@ -17,6 +19,7 @@ interface TemporalShape {
   message?: string;
   type?: string | null;
   nonRetryable?: boolean | null;
+  details?: unknown[] | null;
   timeoutType?: string;
   activityType?: string;
   workflowType?: string;
@@ -63,12 +66,12 @@ export const NON_RETRYABLE_CODES: string[] = Object.entries(ERROR_CATALOGUE)
   .filter(([, { retryable }]) => !retryable)
   .map(([code]) => code);
 
-function applicationFailure({ type, message = '', nonRetryable }: TemporalShape): Failure {
+function applicationFailure({ type, message = '', nonRetryable, details }: TemporalShape): Failure {
   const code = type || 'UNKNOWN';
   // The message of a catalogue failure is its whole line; the code in front of it would be said twice.
   const text = message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message;
   const retryable = isErrorCode(code) ? ERROR_CATALOGUE[code].retryable : nonRetryable !== true;
-  return { code, message: messageOf(text), retryable };
+  return { code, message: messageOf(text), retryable, ...(details?.[0] !== undefined && { details: details[0] }) };
 }
 
 function timeoutFailure({ timeoutType, cause }: TemporalShape): Failure {

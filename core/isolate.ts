@@ -6,7 +6,7 @@ export interface Isolation<Refusal> {
   attempt: (part: MessageBatch) => Promise<Refusal | null>;
   onLanded: (part: MessageBatch) => void;
   /** Is given a row that stands alone and is refused, and its position in the batch. */
-  onRefused: (row: MessageBatch, about: { index: number; refusal: Refusal }) => void;
+  onRefused: (row: MessageBatch, about: { index: number; refusal: Refusal }) => void | Promise<void>;
 }
 
 /**
@@ -22,7 +22,7 @@ export async function isolate<Refusal>(batch: MessageBatch, isolation: Isolation
       return;
     }
     if (refusal === null) isolation.onLanded(part);
-    else isolation.onRefused(part, { index: settled, refusal });
+    else await isolation.onRefused(part, { index: settled, refusal });
     settled += part.rows;
   };
   await settle(batch);

@@ -10,6 +10,11 @@ export function debeziumName(name: string): string {
   return [...new TextEncoder().encode(name)].map((b) => String.fromCharCode(b < 0x80 ? b : 0xff00 | b)).join('');
 }
 
+/** The opposite: the name in the source of what Debezium calls so. */
+export function nameInSource(name: string): string {
+  return new TextDecoder().decode(Uint8Array.from(name, (character) => character.charCodeAt(0) & 0xff));
+}
+
 /** Debezium replaces each character of a topic's parts that is not a letter, digit, dot, dash or underscore. */
 export function topicOf(pipeline: Pipeline, table: Pick<PipelineTable, 'schema' | 'name'>): string {
   const { schema, name } = table;
@@ -52,6 +57,9 @@ export const SNAPSHOTS_TABLE = 'tidegate_snapshots';
 
 /** The table in the pipeline's database with the messages that could not be loaded. */
 export const DEAD_LETTERS_TABLE = 'dead_letters';
+
+/** The table in the pipeline's database with the history of the source's columns. */
+export const SCHEMA_TABLE = 'tidegate_schema';
 
 export const TASK_QUEUES = { stream: 'stream', batch: 'batch' } as const;
 

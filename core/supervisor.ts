@@ -1,4 +1,11 @@
-import type { SnapshotResult, StreamPreparation, SupervisorPhase, SupervisorStatus } from './activityTypes.ts';
+import type {
+  DriftReport,
+  SchemaReport,
+  SnapshotResult,
+  StreamPreparation,
+  SupervisorPhase,
+  SupervisorStatus,
+} from './activityTypes.ts';
 import { backoffMs } from './backoff.ts';
 import type { Failure } from './failures.ts';
 
@@ -9,7 +16,9 @@ import type { Failure } from './failures.ts';
  *     preparing --snapshot needed--> snapshotting --+
  *         |                                         v
  *         +------------- prepared -----------> streaming --pause--> paused --resume--> preparing
- *         ^                                         |
+ *         ^   \--drifted--> evolving <--schema changed--+
+ *         |                      |                  |
+ *         +-------evolved--------+                  |
  *         +--timer-- backing off <--retryable-------+--not retryable--> failed --resume--> preparing
  *
  * Beside that the connector is watched from the moment a snapshot exists, also while the stream is paused or has failed,
@@ -21,6 +30,7 @@ import type { Failure } from './failures.ts';
 export type StreamStep =
   | { do: 'prepare' }
   | { do: 'snapshot' }
+  | { do: 'evolve' }
   | { do: 'stream' }
   | { do: 'wait'; until: number | null };
 /** What the workflow has to do now about the connector. */
@@ -32,6 +42,8 @@ export interface SupervisorState extends Omit<SupervisorStatus, 'pipeline'> {
   paused: boolean;
   /** There is a slot with a finished snapshot, so the connector may run. */
   established: boolean;
+  /** Messages at which the stream stopped because they do not fit; kept until that has been dealt with. */
+  reports: DriftReport[];
   watch: { failures: number; startedAt: string | null; retryAt: string | null; stopped: boolean };
 }
 
@@ -48,7 +60,7 @@ export class Supervisor {
   /** @param carried the state of the run before this one, as `state` gave it. */
   constructor(pipeline: string, { now, carried }: { now: number; carried?: SupervisorState | undefined }) {
     this.#pipeline = pipeline;
-    this.#state = carried ? copyOf(carried) : initialState(now);
+    this.#state = { ...initialState(now), ...(carried && copyOf(carried)) };
   }
 
   get state(): SupervisorState {
@@ -60,7 +72,7 @@ export class Supervisor {
   }
 
   get status(): SupervisorStatus {
-    const { paused, established, watch, ...shown } = this.state;
+    const { paused, established, reports, watch, ...shown } = this.state;
     return { pipeline: this.#pipeline, ...shown };
   }
 
@@ -68,6 +80,7 @@ export class Supervisor {
     const { phase, paused, retryAt } = this.#state;
     if (phase === 'preparing') return { do: 'prepare' };
     if (phase === 'snapshotting') return { do: 'snapshot' };
+    if (phase === 'evolving') return { do: 'evolve' };
     if (phase === 'streaming' && !paused) return { do: 'stream' };
     return { do: 'wait', until: retryAt === null ? null : Date.parse(retryAt) };
   }
@@ -81,6 +94,11 @@ export class Supervisor {
   prepared(preparation: StreamPreparation, now: number): void {
     if (this.phase !== 'preparing') return;
     this.#state.definitionHash = preparation.definitionHash;
+    this.#state.schema = preparation.schema;
+    if (preparation.drifted.length > 0) {
+      this.#enter('evolving', now, `The targets are brought up to date: ${preparation.reason}.`);
+      return;
+    }
     this.#state.established = !preparation.snapshotNeeded;
     if (preparation.snapshotNeeded) this.#enter('snapshotting', now, `A snapshot is taken: ${preparation.reason}.`);
     else this.#enterStreaming(now);
@@ -93,6 +111,14 @@ export class Supervisor {
     this.#enterStreaming(now);
   }
 
+  /** Targets, landing tables and views are as the source is now. What they still lack, preparing finds. */
+  evolved(schema: SchemaReport, now: number): void {
+    if (this.phase !== 'evolving') return;
+    Object.assign(this.#state, { schema, reports: [] });
+    if (this.#state.paused) this.#enterPaused(now);
+    else this.#enter('preparing', now, PREPARING);
+  }
+
   /** The stream activity has landed and committed all it held, because of a pause or because its worker stops. */
   streamEnded(now: number): void {
     if (this.phase !== 'streaming') return;
@@ -101,7 +127,17 @@ export class Supervisor {
     else this.#waitFor(now, { delay: backoffMs(1), why: 'The worker that ran the stream was stopped' });
   }
 
-  /** Preparing, the snapshot or the stream failed. */
+  /** The stream failed; it may have been asked to end meanwhile, because the watch has seen the same change. */
+  streamFailed(failure: Failure, now: number): void {
+    if (failure.code !== 'SCHEMA_DRIFT' || !['streaming', 'evolving'].includes(this.phase)) {
+      this.failed(failure, now);
+      return;
+    }
+    this.#state.reports = [failure.details as DriftReport | undefined].filter((report) => report !== undefined);
+    this.#enter('evolving', now, failure.message);
+  }
+
+  /** Preparing, the snapshot, the change of the schema or the stream failed. */
   failed(failure: Failure, now: number): void {
     if (failure.code === WORKER_SHUTDOWN && this.phase === 'streaming') {
       this.streamEnded(now);
@@ -109,7 +145,7 @@ export class Supervisor {
     }
     this.#recordError(failure, now);
     if (failure.code === 'SLOT_LOST') this.#state.established = false;
-    if (!['preparing', 'snapshotting', 'streaming'].includes(this.phase)) return;
+    if (!['preparing', 'snapshotting', 'evolving', 'streaming'].includes(this.phase)) return;
     if (this.#state.paused) this.#enterPaused(now);
     else if (failure.code === 'SLOT_LOST') this.#startOver(failure, now);
     else if (failure.retryable) this.#backOff(now, failure.message);
@@ -128,6 +164,12 @@ export class Supervisor {
   watchFailed(failure: Failure, now: number): void {
     if (failure.code === WORKER_SHUTDOWN) {
       this.watchEnded(now);
+      return;
+    }
+    if (failure.code === 'SCHEMA_DRIFT') {
+      // A stream that is paused or has failed is followed as well: the schema may have been what it failed at.
+      this.#delayWatch(now);
+      if (['streaming', 'paused', 'failed'].includes(this.phase)) this.#enter('evolving', now, failure.message);
       return;
     }
     this.#recordError(failure, now);
@@ -181,6 +223,7 @@ export class Supervisor {
   }
 
   #enterStreaming(now: number): void {
+    this.#state.reports = [];
     if (this.#state.paused) this.#enterPaused(now);
     else this.#enter('streaming', now, STREAMING);
   }
@@ -237,7 +280,8 @@ const PAUSED = 'Paused by an operator; changes are kept in Kafka.';
 function initialState(now: number): SupervisorState {
   return {
     ...{ phase: 'preparing', since: iso(now), reason: PREPARING, lastError: null, retryAt: null, attempts: 0 },
-    ...{ definitionHash: null, snapshot: null, paused: false, established: false },
+    ...{ definitionHash: null, snapshot: null, schema: { changes: [], aside: [] } },
+    ...{ paused: false, established: false, reports: [] },
     watch: { failures: 0, startedAt: null, retryAt: null, stopped: false },
   };
 }

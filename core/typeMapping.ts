@@ -3,6 +3,7 @@ import { UNAVAILABLE_VALUE } from './connectorConfig.ts';
 import type { PipelineTable } from './definition.ts';
 import { TidegateError } from './errors.ts';
 import { chLiteral, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
+import type { EraColumn } from './schemaVersion.ts';
 import { arrayConversion, elementOf } from './typeMappingArrays.ts';
 import { NUMBER_RULES } from './typeMappingNumbers.ts';
 import { type Conversion, type TypeRule, textConversion } from './typeMappingRule.ts';
@@ -15,6 +16,10 @@ export interface TargetShape {
   database: string;
   table: PipelineTable;
   source: SourceTable;
+  /** What the messages of a stream hold, where that differs from the source's columns. */
+  era?: readonly EraColumn[];
+  /** By attnum: the text that stands for a column which a message lacks; NULL where none is given. */
+  missing?: Readonly<Record<number, string>>;
 }
 
 /** A column that is replicated, and how. */

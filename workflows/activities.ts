@@ -22,6 +22,13 @@ export const { prepareStream } = proxyActivities<StreamActivities>({
   summary: 'Check the source, create what is missing',
 });
 
+/** Altering a target may rewrite its column, which takes its time on a large table. */
+export const { evolveTables } = proxyActivities<StreamActivities>({
+  ...untilCancelled,
+  startToCloseTimeout: '12 hours',
+  summary: 'Bring targets and landing tables up to date with the source’s schema',
+});
+
 export const { runStream } = proxyActivities<StreamActivities>({
   ...untilCancelled,
   summary: 'Move changes from Kafka into ClickHouse',

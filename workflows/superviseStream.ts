@@ -17,7 +17,7 @@ import { failureOf } from '../core/failures.ts';
 import { TASK_QUEUES, workflowIds } from '../core/names.ts';
 import { searchAttributes } from '../core/searchAttributes.ts';
 import { Supervisor, type SupervisorState } from '../core/supervisor.ts';
-import { prepareStream, runStream, watchConnector } from './activities.ts';
+import { evolveTables, prepareStream, runStream, watchConnector } from './activities.ts';
 import type { snapshotTables } from './snapshotTables.ts';
 import { streamDetails } from './streamDetails.ts';
 
@@ -80,13 +80,14 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
 
   const stream = async (): Promise<void> => {
     const wanted = () => supervisor.step.do === 'stream';
+    const aside = supervisor.status.schema.aside.map(({ table }) => table);
     const outcome = await runWhile(
       () => wanted() && !mayRenew(),
-      () => runStream(pipeline),
+      () => runStream(pipeline, aside),
     );
     take(() => {
       if ('error' in outcome && !(outcome.asked && isCancellation(outcome.error))) {
-        supervisor.failed(failureOf(outcome.error), Date.now());
+        supervisor.streamFailed(failureOf(outcome.error), Date.now());
       } else if (!outcome.asked || !wanted()) {
         supervisor.streamEnded(Date.now());
       }
@@ -119,6 +120,11 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
         );
       } else if (step.do === 'snapshot') {
         await snapshot();
+      } else if (step.do === 'evolve') {
+        await attempt(
+          () => evolveTables(pipeline, supervisor.state.reports),
+          (schema) => supervisor.evolved(schema, Date.now()),
+        );
       } else if (step.do === 'stream') {
         await stream();
       } else {

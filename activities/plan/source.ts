@@ -19,14 +19,27 @@ export interface SourcePlan {
 /** A person has to change the source, or the definition; the other tables can be planned. */
 const BLOCKING: readonly ErrorCode[] = ['SOURCE_NOT_READY', 'UNSUPPORTED_SOURCE'];
 
-/** Checks the source through the capture role and plans the publication. Changes nothing. */
-export async function planSource(deps: ActivityDeps, pipeline: Pipeline): Promise<SourcePlan> {
+/**
+ * Checks the source through the capture role and plans the publication. Changes nothing.
+ * @param aside why tables are left aside, by label: they are published, if they exist, and nothing else.
+ */
+export async function planSource(
+  deps: ActivityDeps,
+  pipeline: Pipeline,
+  aside: ReadonlyMap<string, string>,
+): Promise<SourcePlan> {
   const url = deps.environment.url(pipeline.source.captureUrl);
   const client = await connectPostgres(url, { applicationName: 'tidegate plan' });
   try {
     const steps: PlannedStep[] = [];
     const tables: SourcePlan['tables'] = [];
     for (const table of pipeline.tables) {
+      const reason = aside.get(table.label);
+      if (reason !== undefined) {
+        const detail = `left aside: ${reason}`;
+        steps.push({ system: 'postgres', object: `table ${table.label}`, action: 'later', detail });
+        continue;
+      }
       try {
         const source = await readSourceTable(client, table);
         const step = await planTable(client, table, source);
@@ -40,7 +53,7 @@ export async function planSource(deps: ActivityDeps, pipeline: Pipeline): Promis
     }
     if (streamTables(pipeline).length > 0) {
       steps.push(...(await planReplication(client, pipeline)));
-      steps.push(await planPublication(deps, client, pipeline));
+      steps.push(await planPublication(deps, client, { pipeline, aside }));
     }
     return { steps, tables };
   } finally {
@@ -111,9 +124,17 @@ async function planReplication(client: Client, pipeline: Pipeline): Promise<Plan
   return [{ system: 'postgres', object, action: 'later', detail: 'created by the snapshot' }];
 }
 
-async function planPublication(deps: ActivityDeps, client: Client, pipeline: Pipeline): Promise<PlannedStep> {
+async function planPublication(
+  deps: ActivityDeps,
+  client: Client,
+  { pipeline, aside }: { pipeline: Pipeline; aside: ReadonlyMap<string, string> },
+): Promise<PlannedStep> {
   const { publication } = pipeline.stream;
-  const wanted = streamTables(pipeline).map(pgTable);
+  const wanted: string[] = [];
+  for (const table of streamTables(pipeline)) {
+    const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS exists', [pgTable(table)]);
+    if (rows[0].exists || !aside.has(table.label)) wanted.push(pgTable(table));
+  }
   const { rows: published } = await client.query<{ table: string }>(
     'SELECT format(\'"%s"."%s"\', replace(n.nspname, \'"\', \'""\'), replace(c.relname, \'"\', \'""\')) AS table ' +
       'FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid JOIN pg_class c ON c.oid = r.prrelid ' +

@@ -19,9 +19,12 @@ export function registerStatus(program: Command, context: CommandContext): void 
     });
 }
 
+/** How many of the last changes of the source's schema are shown; the table tidegate_schema has all. */
+const SHOWN_CHANGES = 3;
+
 /** A pipeline as text of at most 100 columns: what it does, what is wrong, then its tables. */
 export function statusLines(report: PipelineReport, now: number): string[] {
-  const { pipeline, phase, since, reason, lastError, problem, rowsUnknown, verify, tables } = report;
+  const { pipeline, phase, since, reason, lastError, problem, rowsUnknown, verify, schema, tables } = report;
   const duration = since === null ? '' : ` for ${formatDuration(now - Date.parse(since))}`;
   const notes = [
     `${pipeline}: ${phase}${duration}. ${reason}`,
@@ -32,6 +35,7 @@ export function statusLines(report: PipelineReport, now: number): string[] {
     ...tables.flatMap(({ table, deadLetters: letters }) =>
       letters ? [`${table}: dead letters: ${letters}; see: npx tidegate dead-letters list ${pipeline}`] : [],
     ),
+    ...schema.changes.slice(0, SHOWN_CHANGES).map(({ table, change, at }) => `${formatTime(at)} ${table}: ${change}`),
     ...(rowsUnknown === null ? [] : [`rows unknown: ${rowsUnknown}`]),
     ...(verify.next === null ? [] : [`next verify: ${nextText(verify.next)}`]),
   ];

@@ -115,6 +115,7 @@ function notStarted(
   return {
     ...{ pipeline, phase: 'not started', since: null, reason: `Start it with: npx tidegate apply ${pipeline}` },
     ...{ lastError: null, retryAt: null, attempts: 0, definitionHash: null, snapshot: null },
+    schema: { changes: [], aside: [] },
   };
 }
 
@@ -138,6 +139,7 @@ function streamTable(
       ? heartbeatOf<CopyProgress>(snapshot, 'copySnapshot')?.tables.find((each) => each.table === table.label)
       : undefined;
   const progress = heartbeatOf<StreamProgress>(view?.work, 'runStream')?.tables[table.label];
+  const aside = view?.status.schema.aside.find((each) => each.table === table.label);
   return {
     ...{
       table: table.label,
@@ -145,11 +147,11 @@ function streamTable(
       target: table.target,
       rows,
       lastLoadAt: null,
-      lastError: null,
+      lastError: aside ? { code: 'SCHEMA_DRIFT', message: aside.reason } : null,
       next: null,
     },
     deadLetters: letters && (letters.get(table.label) ?? 0),
-    phase: copy ? `snapshot: ${copy.phase}` : phase,
+    phase: aside ? 'left aside' : copy ? `snapshot: ${copy.phase}` : phase,
     copied: copy ? { rows: copy.rows, estimatedRows: copy.estimatedRows } : null,
     rate: progress?.rate ?? null,
     lagMs: progress?.lagMs ?? null,

@@ -61,7 +61,13 @@ async function recordSupervisor(): Promise<void> {
     () => fake.count('runStream starts'),
     (starts) => starts === 4,
   );
-  fake.breakers.runStream?.(typedFailure('SCHEMA_DRIFT'));
+  const report = { table: 'things', columns: ['id', 'new'] };
+  fake.breakers.runStream?.(typedFailure('SCHEMA_DRIFT', 'a new column', [report]));
+  await until(
+    () => fake.count('runStream starts'),
+    (starts) => starts === 5,
+  );
+  fake.breakers.runStream?.(typedFailure('ACCESS_DENIED'));
   await reach('failed');
   await handle.signal('resume');
   await reach('streaming');
@@ -71,7 +77,7 @@ async function recordSupervisor(): Promise<void> {
 
   await until(
     () => fake.count('runStream starts'),
-    (starts) => starts === 6,
+    (starts) => starts === 7,
   );
   await handle.cancel();
   const { runId } = await until(

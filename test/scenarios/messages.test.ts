@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { DeadLetters } from '../../activities/deadLetters.ts';
 import { connectPostgres } from '../../adapters/postgres.ts';
 import { Scenario } from './harness.ts';
 import { readTopic } from './topic.ts';
@@ -52,6 +53,27 @@ suite('messages that come again, and a database that is idle', () => {
     await producer.disconnect();
     await scenario.sql("INSERT INTO items VALUES (1000, 'after it')");
     await scenario.assertEqual();
+  });
+
+  test('columns that the source never had are a dead letter, and the rest flows on', async () => {
+    const [topic] = scenario.topics as [string];
+    const source = '"source":{"lsn":1,"ts_ms":1},"op":"c"';
+    const values = [
+      '{"after":{"unknown":1}}',
+      `{"before":null,"after":{"id":1,"v":"a","unknown":1},${source}}`,
+      `{"before":null,"after":{"id":1},${source}}`,
+      `{"before":{"x":1},"after":{"id":1,"v":"a"},${source}}`,
+    ];
+    const producer = scenario.kafka.producer();
+    await producer.connect();
+    await producer.send({ topic, messages: values.map((value) => ({ value })) });
+    await producer.disconnect();
+    await scenario.sql("INSERT INTO items VALUES (2000, 'after them')");
+    await scenario.assertEqual();
+    const letters = await new DeadLetters(scenario.clickhouse, scenario.pipeline).find({});
+    assert.deepEqual(letters.map(({ value }) => value.toString()).sort(), values.toSorted());
+    const { status } = (await scenario.status())!;
+    assert.deepEqual([status.phase, status.attempts, status.schema.changes], ['streaming', 0, []]);
   });
 
   test('the slot advances while only other tables and other databases are written', async () => {

@@ -1,4 +1,5 @@
 import { NativeConnection, Worker } from '@temporalio/worker';
+import { type EvolveStep, evolveTables } from '../../activities/evolveTables.ts';
 import { createActivities } from '../../activities/index.ts';
 import { runStream } from '../../activities/runStream.ts';
 import { ClickHouse } from '../../adapters/clickhouse.ts';
@@ -21,14 +22,19 @@ const bundle = await workflowBundle(environment);
 /** `during commit`: as soon as the request has been handed to the socket, so that the broker may or may not get it. */
 async function beforeCommit(): Promise<void> {
   if (deathAt === 'before commit') die();
-  else setImmediate(() => setImmediate(die));
+  else if (deathAt === 'during commit') setImmediate(() => setImmediate(die));
+}
+
+/** Once the target has been altered, before that is recorded. */
+async function onStep(step: EvolveStep): Promise<void> {
+  if (deathAt === 'while evolving' && step === 'altered') die();
 }
 
 const workers = await Promise.all(
   Object.values(TASK_QUEUES).map((taskQueue) =>
     Worker.create({
       ...{ connection, taskQueue, namespace: environment.required('TEMPORAL_NAMESPACE'), workflowBundle: bundle },
-      activities: { ...createActivities(deps), ...runStream(deps, { beforeCommit }) },
+      activities: { ...createActivities(deps), ...runStream(deps, { beforeCommit }), ...evolveTables(deps, onStep) },
       maxHeartbeatThrottleInterval: '1 second',
     }),
   ),

@@ -10,7 +10,7 @@ import { workflowBundle } from '../../workers/bundle.ts';
 import { runWorkers } from '../../workers/runWorkers.ts';
 
 /** Where a child's worker kills itself, see workerChild.ts. */
-export type DeathAt = 'before commit' | 'during commit';
+export type DeathAt = 'before commit' | 'during commit' | 'while evolving';
 
 /** Workers of one scenario: in this process, or in one that can be killed. */
 export interface Workers {

@@ -14,7 +14,8 @@ suite('statements for ClickHouse', () => {
     assert.equal(more.length, 0);
     assert.equal(
       target,
-      'CREATE TABLE IF NOT EXISTS `d`.`t` (`id` Int32, `v` Nullable(String), `tags` Nullable(String), _version UInt128, ' +
+      "CREATE TABLE IF NOT EXISTS `d`.`t` (`id` Int32 COMMENT 'source column 1', " +
+        "`v` Nullable(String) COMMENT 'source column 1', `tags` Nullable(String) COMMENT 'source column 1', _version UInt128, " +
         '_deleted UInt8) ENGINE = ReplacingMergeTree(_version, _deleted) ORDER BY (`id`)',
     );
     assert.match(

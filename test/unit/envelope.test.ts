@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { coordinatesOf, defectOf, linePrefix, objectStart, sourceMarks } from '../../core/envelope.ts';
+import { columnNames, coordinatesOf, defectOf, linePrefix, objectStart, sourceMarks } from '../../core/envelope.ts';
 
 const bytes = (text: string) => Buffer.from(text);
 
@@ -42,4 +42,13 @@ test('commit time and LSN come from the source block, exactly', () => {
 test('a message without a source block has no marks', () => {
   assert.deepEqual(sourceMarks(bytes('{"op":"c","ts_ms":5}')), { commitMs: null, lsn: null });
   assert.deepEqual(sourceMarks(bytes('{"source":{"snapshot":"false"},"lsn":1}')).commitMs, null);
+});
+
+test('the names of columns are those of the one row that a message tells of', () => {
+  const names = (message: object) => columnNames(bytes(JSON.stringify(message)));
+  assert.deepEqual(names({ before: { id: 1, a: null }, after: null }), ['id', 'a']);
+  assert.deepEqual(names({ before: { id: 1, a: null }, after: { id: 1, a: 'x' } }), ['id', 'a']);
+  assert.equal(names({ before: { id: 1 }, after: { id: 1, a: 'x' } }), null);
+  for (const message of [{}, { after: null }, { after: 7, before: 'text' }]) assert.equal(names(message), null);
+  assert.equal(columnNames(bytes('{"after":{"id":1}')), null);
 });

@@ -8,7 +8,11 @@ const T0 = Date.parse('2025-01-31T00:00:00Z');
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 
-const prepared = { definitionHash: 'h', snapshotNeeded: false, reason: 'a snapshot of slot s is recorded', tables: [] };
+const schema = { changes: [], aside: [] };
+const prepared = {
+  ...{ definitionHash: 'h', snapshotNeeded: false, reason: 'a snapshot of slot s is recorded', tables: [] },
+  ...{ drifted: [], schema },
+};
 const withoutSlot = { ...prepared, snapshotNeeded: true, reason: 'there is no slot' };
 const snapshot = { lsn: '0/1', slot: 's', tables: [], seconds: 1 };
 const unreachable: Failure = { code: 'SERVICE_UNREACHABLE', message: 'no broker', retryable: true };
@@ -173,6 +177,74 @@ describe('a lost slot', () => {
     assert.equal(supervisor.phase, 'paused');
     assert.match(supervisor.status.reason, /the slot is gone/);
     assert.deepEqual(supervisor.watchStep, { do: 'nothing' });
+  });
+});
+
+describe('a schema that has changed', () => {
+  const report = { table: 'things', columns: ['id', 'new'] };
+  const drift: Failure = { code: 'SCHEMA_DRIFT', message: 'things no longer fits', retryable: false, details: report };
+  const followed = { changes: [{ table: 'things', change: 'column new was added', at: 'now' }], aside: [] };
+
+  test('is followed as soon as the stream stops at it, with what the message holds', () => {
+    const supervisor = streaming();
+    supervisor.streamFailed(drift, T0);
+    assert.equal(supervisor.phase, 'evolving');
+    assert.deepEqual(supervisor.step, { do: 'evolve' });
+    assert.deepEqual(supervisor.state.reports, [report]);
+    assert.deepEqual(supervisor.watchStep, { do: 'watch' });
+    supervisor.evolved(followed, T0);
+    assert.deepEqual(supervisor.step, { do: 'prepare' });
+    assert.deepEqual(supervisor.status.schema, followed);
+    assert.deepEqual(supervisor.state.reports, []);
+  });
+
+  test('is followed when the watch or preparing sees it', () => {
+    const supervisor = streaming();
+    supervisor.watchFailed(drift, T0);
+    assert.deepEqual(supervisor.step, { do: 'evolve' });
+    assert.deepEqual(supervisor.watchStep, { do: 'wait', until: T0 + SECOND });
+    supervisor.streamFailed(drift, T0);
+    assert.equal(supervisor.phase, 'evolving');
+    assert.deepEqual(supervisor.state.reports, [report]);
+    const another = fresh();
+    another.prepared({ ...prepared, drifted: ['things'], reason: 'the schema of things has changed' }, T0);
+    assert.equal(another.phase, 'evolving');
+  });
+
+  test('leaves a pause a pause', () => {
+    const supervisor = streaming();
+    supervisor.pause(T0);
+    supervisor.streamEnded(T0);
+    supervisor.watchFailed(drift, T0);
+    assert.equal(supervisor.phase, 'evolving');
+    supervisor.evolved(followed, T0);
+    assert.equal(supervisor.phase, 'paused');
+  });
+
+  test('leads a failed stream back, since it may have failed at it', () => {
+    const supervisor = streaming();
+    supervisor.failed({ code: 'BAD_MESSAGE', message: 'no number', retryable: false }, T0);
+    supervisor.watchFailed(drift, T0);
+    supervisor.evolved(followed, T0);
+    assert.deepEqual(supervisor.step, { do: 'prepare' });
+  });
+
+  test('is tried again when a worker dies at it, still with what the message holds', () => {
+    const supervisor = streaming();
+    supervisor.streamFailed(drift, T0);
+    supervisor.failed({ code: 'HEARTBEAT_TIMEOUT', message: 'no heartbeat', retryable: true }, T0);
+    assert.equal(supervisor.phase, 'backing off');
+    supervisor.timer(T0 + SECOND);
+    supervisor.prepared({ ...prepared, drifted: ['things'] }, T0 + SECOND);
+    assert.deepEqual(supervisor.step, { do: 'evolve' });
+    assert.deepEqual(supervisor.state.reports, [report]);
+  });
+
+  test('that does not explain the message stops the stream', () => {
+    const supervisor = streaming();
+    supervisor.streamFailed(drift, T0);
+    supervisor.failed(drift, T0);
+    assert.equal(supervisor.phase, 'failed');
   });
 });
 

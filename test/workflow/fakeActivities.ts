@@ -2,7 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { refuseToEndUnasked } from '../../activities/runStreamEnding.ts';
-import type { SnapshotResult, StreamPreparation, StreamProgress, VerifyReport } from '../../core/activityTypes.ts';
+import type {
+  SchemaReport,
+  SnapshotResult,
+  StreamPreparation,
+  StreamProgress,
+  VerifyReport,
+} from '../../core/activityTypes.ts';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../core/errors.ts';
 import type { Activities } from './namespace.ts';
 
@@ -11,6 +17,7 @@ export class FakePipeline {
   /** What happened, in order: `runStream starts`, `runStream flushed`. */
   readonly events: string[] = [];
   slot = false;
+  schema: SchemaReport = { changes: [], aside: [] };
   /** Thrown by the next calls of an activity, first first. */
   readonly faults: Partial<Record<keyof Activities, Error[]>> = {};
   /** Makes the running stream or watch fail. */
@@ -52,9 +59,9 @@ export class FakePipeline {
 }
 
 /** A failure as createActivities makes it of a TidegateError. */
-export function typedFailure(code: ErrorCode, message = 'forced by the test'): ApplicationFailure {
+export function typedFailure(code: ErrorCode, message = 'forced by the test', details: unknown[] = []) {
   const nonRetryable = !ERROR_CATALOGUE[code].retryable;
-  return ApplicationFailure.create({ type: code, message: `${code}: ${message}. Do this.`, nonRetryable });
+  return ApplicationFailure.create({ type: code, message: `${code}: ${message}. Do this.`, nonRetryable, details });
 }
 
 /** Activities that do nothing but what their pipeline's fake says; a pipeline appears when it is first asked for. */
@@ -73,7 +80,24 @@ export class FakeActivities {
       async prepareStream(name): Promise<StreamPreparation> {
         of(name).begin('prepareStream');
         const snapshotNeeded = !of(name).slot;
-        return { definitionHash: 'hash', snapshotNeeded, reason: 'there is no slot', tables: ['things'] };
+        return {
+          definitionHash: 'hash',
+          snapshotNeeded,
+          reason: 'there is no slot',
+          tables: ['things'],
+          drifted: [],
+          schema: of(name).schema,
+        };
+      },
+      async evolveTables(name, reports): Promise<SchemaReport> {
+        of(name).begin('evolveTables');
+        const changes = reports.map(({ table, columns }) => ({
+          table,
+          change: columns.join(),
+          at: '2025-01-31T00:00:00Z',
+        }));
+        of(name).schema = { changes, aside: [] };
+        return of(name).schema;
       },
       async copySnapshot(name): Promise<SnapshotResult> {
         of(name).begin('copySnapshot');

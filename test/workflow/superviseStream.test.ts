@@ -147,6 +147,29 @@ describe('superviseStream', { concurrency: true }, () => {
     assert.ok(fake.events.indexOf('watchConnector ended') < fake.events.indexOf('copySnapshot starts'));
   });
 
+  test('follows a changed schema before the stream goes on, whoever has seen it', async () => {
+    const { fake, handle } = await start('drifted', withSlot);
+    await until(
+      () => fake.events.filter((event) => event.endsWith('starts')).length,
+      (n) => n === 3,
+    );
+    const report = { table: 'things', columns: ['id', 'new'] };
+    fake.breakers.runStream?.(typedFailure('SCHEMA_DRIFT', 'a new column', [report]));
+    await until(
+      () => fake.count('runStream starts'),
+      (n) => n === 2,
+    );
+    assert.deepEqual(fake.events.slice(-3), ['evolveTables starts', 'prepareStream starts', 'runStream starts']);
+    const status = await phase(handle, 'streaming');
+    assert.equal(status.schema.changes[0]?.change, 'id,new');
+    fake.breakers.watchConnector?.(typedFailure('SCHEMA_DRIFT', 'a default'));
+    await until(
+      () => fake.count('runStream starts'),
+      (n) => n === 3,
+    );
+    assert.ok(fake.events.indexOf('runStream flushed') < fake.events.lastIndexOf('evolveTables starts'));
+  });
+
   test('a failing watch is tried again beside the stream', async () => {
     const { fake, handle } = await start('watched', (each) => {
       withSlot(each);

@@ -1,0 +1,175 @@
+import type pg from 'pg';
+import { currentInsertLsn } from '../adapters/replication.ts';
+import type { DriftReport, StreamActivities } from '../core/activityTypes.ts';
+import { wantedColumns } from '../core/ddl.ts';
+import { type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
+import { TidegateError } from '../core/errors.ts';
+import { formatLsn } from '../core/lsn.ts';
+import { diffSchema } from '../core/schemaDiff.ts';
+import {
+  type Catalog,
+  type EraColumn,
+  firstVersion,
+  isRewritten,
+  isSameEra,
+  isSameSchema,
+  knownVersions,
+  resolveEra,
+  type SchemaVersion,
+} from '../core/schemaVersion.ts';
+import { alterTarget } from '../core/targetDiff.ts';
+import { withHeartbeat } from './copyProgress.ts';
+import type { ActivityDeps } from './deps.ts';
+import { applyEvolution, dropForReload, type EvolvedShape, evolvedShape, targetColumns } from './evolveTarget.ts';
+import { catalogOf, catalogSession } from './schemaDrift.ts';
+import { readHistory, recordSchemas, schemaReport } from './schemaRecord.ts';
+
+/** Where a test may break the work off. */
+export type EvolveStep = 'altered' | 'recorded';
+
+/** Follows what has changed in the catalog of a pipeline's stream tables, each table for itself. */
+export function evolveTables(
+  deps: ActivityDeps,
+  onStep: (step: EvolveStep) => Promise<void> = async () => undefined,
+): Pick<StreamActivities, 'evolveTables'> {
+  return {
+    async evolveTables(name, reports) {
+      const { pipeline } = deps.definitions.get(name);
+      return await withHeartbeat(
+        () => ({ tables: streamTables(pipeline).length }),
+        async ({ signal }) => {
+          const session = await catalogSession(deps, pipeline);
+          try {
+            const history = await readHistory(deps.clickhouse, pipeline);
+            for (const table of streamTables(pipeline)) {
+              signal.throwIfAborted();
+              const versions = history.get(table.label) ?? [];
+              const report = reports.find((each) => each.table === table.label) ?? null;
+              await new TableEvolution(deps, { pipeline, table, versions, report, session, onStep }).run();
+            }
+          } finally {
+            await session.end();
+          }
+          return await schemaReport(deps.clickhouse, pipeline);
+        },
+      );
+    },
+  };
+}
+
+/** How one table's change ends. */
+interface Outcome {
+  version: SchemaVersion;
+  changes: string[];
+}
+
+class TableEvolution {
+  readonly #deps: ActivityDeps;
+  readonly #pipeline: Pipeline;
+  readonly #table: PipelineTable;
+  readonly #versions: readonly SchemaVersion[];
+  readonly #report: DriftReport | null;
+  readonly #session: pg.Client;
+  readonly #onStep: (step: EvolveStep) => Promise<void>;
+
+  constructor(
+    deps: ActivityDeps,
+    options: {
+      pipeline: Pipeline;
+      table: PipelineTable;
+      /** What is recorded, the oldest first. */
+      versions: readonly SchemaVersion[];
+      report: DriftReport | null;
+      session: pg.Client;
+      onStep: (step: EvolveStep) => Promise<void>;
+    },
+  ) {
+    this.#deps = deps;
+    this.#pipeline = options.pipeline;
+    this.#table = options.table;
+    this.#versions = options.versions;
+    this.#report = options.report;
+    this.#session = options.session;
+    this.#onStep = options.onStep;
+  }
+
+  async run(): Promise<void> {
+    const last = this.#versions.at(-1);
+    if (!last && this.#report) throw unexplained(this.#table, 'nothing is recorded of its schema');
+    if (!last) return;
+    const lsn = formatLsn(await currentInsertLsn(this.#session));
+    const now = await catalogOf(this.#session, this.#table);
+    if (now && this.#report === null && isSameSchema(last, now)) return;
+    const { version, changes } = now ? await this.#follow(last, now) : gone(last, this.#table);
+    await this.#onStep('altered');
+    const tables = [{ table: this.#table.label, version, changes }];
+    await recordSchemas(this.#deps.clickhouse, this.#pipeline, { lsn, tables });
+    await this.#onStep('recorded');
+  }
+
+  async #follow(last: SchemaVersion, now: Catalog): Promise<Outcome> {
+    const era = this.#era(last, now);
+    const { changes, reload } = diffSchema(last, now, { era: era ?? last.era });
+    const rewritten = last.rewritten || isRewritten(last, now);
+    const catalog: Catalog = { ...now, missing: { ...now.missing, ...last.missing } };
+    let reloadReason = reload;
+    if (last.rewritten) reloadReason ??= `${this.#table.label} was rewritten while it was left aside`;
+    if (era === null) reloadReason ??= `messages hold columns of ${this.#table.label} that nobody can tell apart`;
+    try {
+      const shape = await evolvedShape(this.#deps.clickhouse, this.#pipeline, {
+        ...{ table: this.#table, source: now.source, era: era ?? last.era, missing: catalog.missing },
+      });
+      const alter = reloadReason === null ? await this.#alteration(shape) : null;
+      if (alter === null) {
+        reloadReason ??= `the types of ${this.#table.label} do not follow from those before`;
+        await dropForReload(this.#deps.clickhouse, shape);
+        return { version: firstVersion(now), changes: [...changes, `${reloadReason}: the tables are loaded anew`] };
+      }
+      await applyEvolution(this.#deps.clickhouse, shape, alter);
+    } catch (error) {
+      const aside = asideReason(error);
+      const version = { ...catalog, era: era ?? last.era, aside, rewritten: rewritten || reloadReason !== null };
+      return { version, changes: [...changes, `left aside: ${aside}`] };
+    }
+    const taken = last.aside === null ? [] : ['taken up again'];
+    return {
+      version: { ...catalog, era: era ?? last.era, aside: null, rewritten: false },
+      changes: [...changes, ...taken],
+    };
+  }
+
+  /** What the message at which the stream stopped holds; without one, the messages are those of before. Null: in doubt. */
+  #era(last: SchemaVersion, now: Catalog): EraColumn[] | null {
+    if (this.#report === null) return [...last.era];
+    const era = resolveEra(this.#report.columns, knownVersions(this.#versions, now));
+    if (era && isSameEra(era, last.era) && isSameSchema(last, now)) {
+      throw unexplained(this.#table, 'its schema is the recorded one');
+    }
+    return era;
+  }
+
+  async #alteration(shape: EvolvedShape): Promise<string[] | null> {
+    return alterTarget(await targetColumns(this.#deps.clickhouse, shape), wantedColumns(shape));
+  }
+}
+
+function unexplained({ label }: PipelineTable, although: string): TidegateError {
+  return new TidegateError('SCHEMA_DRIFT', `changes of ${label} do not fit its target, but ${although}`, {
+    remedy: 'Drop the target in ClickHouse and resume: then the tables are loaded anew.',
+  });
+}
+
+/** The table is no longer there; its target stays as it was. */
+function gone(last: SchemaVersion, { label }: PipelineTable): Outcome {
+  const aside = `the source has no table ${label} any more. Create it, or take it out of the definition.`;
+  const version = { ...last, source: { ...last.source, oid: 0 }, aside, rewritten: true };
+  return { version, changes: [`table ${label} was dropped`] };
+}
+
+/** What keeps one table from being followed is said of it; all other failures concern the work itself. */
+function asideReason(error: unknown): string {
+  if (error instanceof TidegateError && (error.code === 'UNSUPPORTED_SOURCE' || error.code === 'SOURCE_NOT_READY')) {
+    return `${error.message}. ${error.remedy}`;
+  }
+  throw error;
+}

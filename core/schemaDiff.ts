@@ -1,0 +1,66 @@
+import type { SourceColumn, SourceTable } from './catalog.ts';
+import { formatTableName } from './identifiers.ts';
+import { type Catalog, type EraColumn, eraOf, isMistakable, isRewritten, sentColumns } from './schemaVersion.ts';
+
+/** How a change of the source's schema is followed. */
+export interface SchemaDiff {
+  /** For a person, one line a change. */
+  changes: string[];
+  /** Why the target cannot be altered to the same end, so that the table is loaded anew; null when it can. */
+  reload: string | null;
+}
+
+/**
+ * Compares two catalogs of one table, column by column by attnum.
+ * @param options.era what the messages hold that have not landed yet.
+ */
+export function diffSchema(before: Catalog, now: Catalog, { era }: { era: readonly EraColumn[] }): SchemaDiff {
+  const old = new Map(sentColumns(before.source).map((column) => [column.attnum, column]));
+  const present = sentColumns(now.source);
+  const live = new Set(present.map(({ attnum }) => attnum));
+  const changes = [
+    ...[...old.values()].filter(({ attnum }) => !live.has(attnum)).map(({ name }) => `column ${name} was dropped`),
+    ...present.flatMap((column) => columnChanges(old.get(column.attnum), column)),
+  ];
+  if (before.source.primaryKey.join('\0') !== now.source.primaryKey.join('\0')) {
+    changes.push(`the primary key is now (${now.source.primaryKey.join(', ')})`);
+  }
+  return { changes, reload: reloadReason(before, now, { era, old, present }) };
+}
+
+function columnChanges(before: SourceColumn | undefined, now: SourceColumn): string[] {
+  if (!before) {
+    const value = now.default === null ? '' : ` with the default ${now.default}`;
+    return [`column ${now.name} ${now.type}${now.notNull ? ' NOT NULL' : ''} was added${value}`];
+  }
+  const changes: string[] = [];
+  if (before.name !== now.name) changes.push(`column ${before.name} was renamed to ${now.name}`);
+  if (before.type !== now.type) changes.push(`column ${now.name} was ${before.type} and is ${now.type}`);
+  if (before.notNull !== now.notNull) changes.push(`column ${now.name} ${now.notNull ? 'is NOT NULL' : 'may be NULL'}`);
+  if (before.default !== now.default) changes.push(`the default of column ${now.name} is ${now.default ?? 'none'}`);
+  return changes;
+}
+
+function reloadReason(
+  before: Catalog,
+  now: Catalog,
+  known: { era: readonly EraColumn[]; old: ReadonlyMap<number, SourceColumn>; present: readonly SourceColumn[] },
+): string | null {
+  const { era, old, present } = known;
+  const table = formatTableName(now.source);
+  if (before.source.oid !== now.source.oid) return `${table} was dropped and created again`;
+  if (keyOf(before.source) !== keyOf(now.source)) return `the key of ${table} was altered`;
+  if (isRewritten(before, now)) return `${table} was rewritten, which gives rows new values without an event`;
+  if (now.source.kind === 'p' && present.some((column) => !old.has(column.attnum) && column.default !== null)) {
+    return `a column with a default was added to ${table}, whose partitions keep the values of their old rows`;
+  }
+  if (isMistakable(era, eraOf(now.source))) return `columns of ${table} have exchanged their names`;
+  return null;
+}
+
+/** The key's columns by attnum, with what ClickHouse cannot alter in a sorting key. Without a key, the whole row is one. */
+function keyOf({ primaryKey, replicaIdentity, identityIndex, columns }: SourceTable): string {
+  const names = replicaIdentity === 'i' ? identityIndex : primaryKey;
+  const key = names.length > 0 ? names.map((name) => columns.find((column) => column.name === name)!) : columns;
+  return JSON.stringify(key.map(({ attnum, name, type, typeName }) => [attnum, name, type, typeName]));
+}
