@@ -65,8 +65,10 @@ export async function createExportingSlot(options: {
   slot: string;
   applicationName: string;
   signal: AbortSignal;
+  /** The slot goes when its connection is closed, or breaks; default: it stays. */
+  temporary?: boolean;
 }): Promise<ExportedSlot> {
-  const { url, slot, applicationName, signal } = options;
+  const { url, slot, applicationName, signal, temporary = false } = options;
   const connection = await connectPostgres(url, { applicationName, replication: true });
   let breakOff = () => {};
   try {
@@ -77,7 +79,7 @@ export async function createExportingSlot(options: {
     signal.addEventListener('abort', breakOff);
     signal.throwIfAborted();
     const { rows } = await connection.query<{ consistent_point: string; snapshot_name: string }>(
-      `CREATE_REPLICATION_SLOT "${slot}" LOGICAL pgoutput (SNAPSHOT 'export')`,
+      `CREATE_REPLICATION_SLOT "${slot}"${temporary ? ' TEMPORARY' : ''} LOGICAL pgoutput (SNAPSHOT 'export')`,
     );
     const [created] = rows;
     return {

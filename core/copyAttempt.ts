@@ -13,13 +13,18 @@ export function attemptName(target: string, token: string): string {
   return `${stagingName(target)}_${token}`;
 }
 
+/** The view of an attempt by which a table's changes land in its staging table as well. */
+export function secondViewName(staging: string): string {
+  return `${staging}_mv`;
+}
+
 /**
- * Which of the names belong to attempts for this target: a staging table, a landing table, the view between them.
+ * Which of the names belong to attempts for this target: a staging table, a landing table, the views that write it.
  * @param token of one attempt; without it, those of all attempts.
  */
 export function leftoversOf(target: string, { names, token }: { names: readonly string[]; token?: string }): string[] {
   const prefix = `${stagingName(target)}_`;
-  const rest = new RegExp(`^${token ?? '[0-9a-f]{12}'}(_copy(_mv)?)?$`);
+  const rest = new RegExp(`^${token ?? '[0-9a-f]{12}'}(_copy(_mv)?|_mv)?$`);
   const found = names.filter((name) => name.startsWith(prefix) && rest.test(name.slice(prefix.length)));
   // The view first, then what it reads and writes.
   return found.sort((a, b) => b.length - a.length);

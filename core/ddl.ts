@@ -132,6 +132,21 @@ export function stagingDdl(shape: TargetShape, name: string): string {
   return `CREATE OR REPLACE TABLE ${staging} ${targetBody(shape, mappedColumns(shape))}`;
 }
 
+/**
+ * The statement that creates a second view behind a stream table's landing table, which writes what lands into another
+ * table like the target as well, unless it is older than `since`.
+ */
+export function secondViewDdl(shape: TargetShape, { view, into, since }: Record<'view' | 'into', string> & { since: bigint }): string {
+  const { database, table } = shape;
+  const columns = mappedColumns(shape);
+  const landing = chTable({ database, name: landingName(table.target) });
+  const options = { ...shape, columns, keys: keyColumns(columns, shape), keyMoves: keyMoves(shape), landing };
+  return (
+    `CREATE MATERIALIZED VIEW ${chTable({ database, name: view })} TO ${chTable({ database, name: into })} AS ` +
+    `SELECT * FROM (${landingViewSelect(options)}) WHERE ${VERSION_COLUMN} >= toUInt128('${since}')`
+  );
+}
+
 export interface CopyPath {
   /** Quoted name of the table to insert TSV into. */
   landing: string;

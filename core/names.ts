@@ -66,6 +66,7 @@ export const TASK_QUEUES = { stream: 'stream', batch: 'batch' } as const;
 export const workflowIds = {
   supervisor: (pipeline: string) => `stream-${pipeline}`,
   snapshot: (pipeline: string) => `snapshot-${pipeline}`,
+  resync: (pipeline: string, table: string) => `resync-${pipeline}-${table}`,
   reference: (pipeline: string, table: string) => `reference-${pipeline}-${table}`,
   verify: (pipeline: string) => `verify-${pipeline}`,
 } as const;
