@@ -1,3 +1,4 @@
+import { requireCapturable } from './captureNames.ts';
 import type { SourceColumn, SourceTable } from './catalog.ts';
 import { currentRows, truncationsDdl } from './ddlCurrent.ts';
 import { copyViewSelect, landingTuple, landingViewSelect } from './ddlLanding.ts';
@@ -215,6 +216,7 @@ export function requireStreamable(shape: Pick<TargetShape, 'table' | 'source'>):
   if (!['r', 'p'].includes(source.kind)) {
     throw notReady('is not a table, so it has no changes to stream', "Load it with load: 'reference'.");
   }
+  requireCapturable(source);
   if (replicaIdentity === 'n') {
     throw notReady('does not write its key with deletes', `Run: ${alter} REPLICA IDENTITY DEFAULT`);
   }

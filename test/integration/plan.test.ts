@@ -91,6 +91,16 @@ suite('what is wrong with a source is said before anything is created', () => {
     );
   });
 
+  test('names that Debezium does not capture, with SQL that mends them', async () => {
+    await admin.query(`
+      CREATE TABLE """odd" (id int PRIMARY KEY); CREATE SCHEMA """s"; CREATE TABLE """s".t (id int PRIMARY KEY);
+      CREATE TABLE named (id int PRIMARY KEY, "'v'" text); CREATE TABLE fine (id int PRIMARY KEY, "v'" text);
+      GRANT USAGE ON SCHEMA """s" TO capture; GRANT SELECT ON """odd", """s".t, named, fine TO capture`);
+    assert.match(await blockedItem({ '"""odd"': {} }), /ALTER TABLE "public"\."""odd" RENAME TO <name>/);
+    assert.match(await blockedItem({ '"""s".t': {} }), /ALTER SCHEMA """s" RENAME TO <name>/);
+    assert.match(await blockedItem({ fine: {}, named: {} }), /^table named: .*RENAME COLUMN "'v'" TO <name>/);
+  });
+
   test('a deferrable primary key, with SQL that mends it', async () => {
     await admin.query(`
       CREATE TABLE shifted (id int CONSTRAINT "the key" PRIMARY KEY DEFERRABLE, v text);
