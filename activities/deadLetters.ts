@@ -1,12 +1,14 @@
 import type { ClickHouse } from '../adapters/clickhouse.ts';
 import { type DeadLetter, type DeadLetterStatus, deadLetterRow, deadLettersSql } from '../core/deadLetters.ts';
-import { type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
+import type { Pipeline } from '../core/definition.ts';
 import { chTable } from '../core/identifiers.ts';
-import { DEAD_LETTERS_TABLE, SNAPSHOTS_TABLE, topicOf } from '../core/names.ts';
+import { streamLanes } from '../core/lanes.ts';
+import { DEAD_LETTERS_TABLE, SNAPSHOTS_TABLE } from '../core/names.ts';
 
 /** Which dead letters are meant; what is left out restricts nothing. */
 export interface DeadLetterFilter {
-  table?: PipelineTable;
+  /** What the stream lands, by its label. */
+  table?: string;
   partition?: number;
   offset?: bigint;
   /** Offsets, both included. */
@@ -79,7 +81,7 @@ export class DeadLetters {
     if (!exists(DEAD_LETTERS_TABLE)) return [];
     const { table, partition, offset, offsets, status } = query.filter;
     const conditions = [
-      ...(table ? ['`table` = {table:String}'] : []),
+      ...(table !== undefined ? ['`table` = {table:String}'] : []),
       ...(partition === undefined ? [] : ['partition = {partition:Int32}']),
       ...(offset === undefined ? [] : ['offset = {offset:Int64}']),
       ...(offsets ? ['offset BETWEEN {from:Int64} AND {to:Int64}'] : []),
@@ -91,8 +93,8 @@ export class DeadLetters {
     const filtered = `SELECT * FROM (${letters}) ${where}`;
     return await this.#clickhouse.rows<T>(`SELECT ${query.select} FROM (${filtered}) ${query.rest}`, {
       params: {
-        ...{ topics: streamTables(this.#pipeline).map((each) => topicOf(this.#pipeline, each)), slot: stream.slot },
-        ...(table && { table: table.label }),
+        ...{ topics: streamLanes(this.#pipeline).map(({ topic }) => topic), slot: stream.slot },
+        ...(table !== undefined && { table }),
         ...(partition !== undefined && { partition }),
         ...(offset !== undefined && { offset: String(offset) }),
         ...(offsets && { from: String(offsets.from), to: String(offsets.to) }),

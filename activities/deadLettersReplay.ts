@@ -1,12 +1,12 @@
 import { ClickHouseError } from '@clickhouse/client';
 import type { ClickHouse } from '../adapters/clickhouse.ts';
 import { classify } from '../core/clickhouseErrors.ts';
-import { LANDING_SETTINGS } from '../core/ddl.ts';
 import type { DeadLetter } from '../core/deadLetters.ts';
-import { findTable, type Pipeline } from '../core/definition.ts';
+import type { Pipeline } from '../core/definition.ts';
 import { defectOf, linePrefix, objectStart } from '../core/envelope.ts';
 import { messageOf } from '../core/errors.ts';
 import { chTable } from '../core/identifiers.ts';
+import { findLane, LANDING } from '../core/lanes.ts';
 import { landingName } from '../core/names.ts';
 import { DeadLetters, type StoredDeadLetter } from './deadLetters.ts';
 
@@ -42,20 +42,21 @@ async function land(
   const { value, partition, offset } = letter;
   const start = objectStart(value);
   if (start < 0) return defectOf(value);
-  const head = Buffer.from(`${linePrefix(partition)}${offset},`);
-  const { target } = findTable(pipeline, letter.table);
+  const { target, kind } = findLane(pipeline, letter.table);
+  const { form, settings } = LANDING[kind];
+  const head = Buffer.from(`${linePrefix(partition)}${offset},${form.open}`);
   try {
     const { readRows } = await clickhouse.insert({
       into: chTable({ database: pipeline.database, name: landingName(target) }),
       format: 'JSONEachRow',
-      body: Buffer.concat([head, value.subarray(start + 1), Buffer.from('\n')]),
-      settings: { ...LANDING_SETTINGS, input_format_parallel_parsing: 0 },
+      body: Buffer.concat([head, value.subarray(start + 1), Buffer.from(`${form.close}\n`)]),
+      settings: { ...settings, input_format_parallel_parsing: 0 },
     });
     return readRows === 1 ? null : { code: 'SEVERAL_VALUES', reason: `was read as ${readRows} rows` };
   } catch (error) {
     if (!(error instanceof ClickHouseError)) throw error;
-    const kind = classify(error.code, error.message);
-    if (kind !== 'bad-data' && kind !== 'drift') throw error;
+    const meaning = classify(error.code, error.message);
+    if (meaning !== 'bad-data' && meaning !== 'drift') throw error;
     const brief = messageOf(error).split(/: while executing '|: while pushing to view/, 1)[0]!;
     return { code: error.type ?? error.code, reason: `was refused: ${brief}` };
   }

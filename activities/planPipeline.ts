@@ -1,6 +1,7 @@
 import { createTopics, listTopics, openKafka } from '../adapters/kafka.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
+import { streamLanes } from '../core/lanes.ts';
 import { topicOf, workflowIds } from '../core/names.ts';
 import { blockedItems, type PlannedStep } from '../core/plan.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -14,23 +15,20 @@ export async function planPipeline(deps: ActivityDeps, name: string): Promise<Pl
   const { pipeline } = found;
   const source = await planSource(deps, pipeline, await asideReasons(deps, pipeline));
   const steps = [...source.steps];
-  if (streamTables(pipeline).length > 0) steps.push(...(await planTopics(deps, pipeline)));
+  const streams = streamLanes(pipeline).length > 0;
+  if (streams) steps.push(...(await planTopics(deps, pipeline)));
   steps.push(...(await planClickHouse(deps.clickhouse, found, source)));
   if (streamTables(pipeline).length > 0) {
-    steps.push(
-      {
-        system: 'connect',
-        object: `connector ${pipeline.stream.connector}`,
-        action: 'later',
-        detail: 'kept by the supervisor',
-      },
-      {
-        system: 'temporal',
-        object: `workflow ${workflowIds.supervisor(name)}`,
-        action: 'later',
-        detail: 'started by apply',
-      },
-    );
+    steps.push({
+      system: 'connect',
+      object: `connector ${pipeline.stream.connector}`,
+      action: 'later',
+      detail: 'kept by the supervisor',
+    });
+  }
+  if (streams) {
+    const object = `workflow ${workflowIds.supervisor(name)}`;
+    steps.push({ system: 'temporal', object, action: 'later', detail: 'started by apply' });
   }
   return steps;
 }
@@ -63,11 +61,15 @@ async function asideReasons(deps: ActivityDeps, pipeline: Pipeline): Promise<Map
 async function planTopics(deps: ActivityDeps, pipeline: Pipeline): Promise<PlannedStep[]> {
   const kafka = openKafka(deps.environment);
   const existing = await listTopics(kafka);
-  return streamTables(pipeline).map((table): PlannedStep => {
-    const topic = topicOf(pipeline, table);
+  const wanted = [
+    ...streamTables(pipeline).map((table) => ({ topic: topicOf(pipeline, table), partitions: 1 })),
+    ...pipeline.events,
+  ];
+  return wanted.map(({ topic, partitions }): PlannedStep => {
     const object = `topic ${topic}`;
     if (existing.includes(topic)) return { system: 'kafka', object, action: 'none', detail: 'exists' };
-    const apply = () => createTopics(kafka, [topic]);
-    return { system: 'kafka', object, action: 'create', detail: '1 partition', apply };
+    const apply = () => createTopics(kafka, [topic], { partitions });
+    const detail = `${partitions} partition${partitions === 1 ? '' : 's'}`;
+    return { system: 'kafka', object, action: 'create', detail, apply };
   });
 }

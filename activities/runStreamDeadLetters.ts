@@ -1,9 +1,9 @@
 import type { ClickHouse } from '../adapters/clickhouse.ts';
 import type { BadMessage, DeadLetter } from '../core/deadLetters.ts';
-import type { Pipeline, PipelineTable } from '../core/definition.ts';
+import type { Pipeline } from '../core/definition.ts';
 import { sourceMarks } from '../core/envelope.ts';
 import { TidegateError } from '../core/errors.ts';
-import { topicOf } from '../core/names.ts';
+import type { Lane } from '../core/lanes.ts';
 import { DeadLetters, type StoredDeadLetter } from './deadLetters.ts';
 
 /** Sets bad messages of a stream aside, unless more would be outstanding than its definition allows. */
@@ -24,17 +24,16 @@ export class DeadLetterKeeper {
    * Returns when the messages of one table, a batch's bad ones, are durable. Doing it again changes nothing.
    * @throws TidegateError BAD_MESSAGE when they would be too many, before anything is written; or ClickHouse's error.
    */
-  async keep(table: PipelineTable, bad: readonly BadMessage[]): Promise<void> {
-    const mine = this.#turn.then(() => this.#keep(table, bad));
+  async keep(lane: Lane, bad: readonly BadMessage[]): Promise<void> {
+    const mine = this.#turn.then(() => this.#keep(lane, bad));
     this.#turn = mine.catch(() => undefined);
     await mine;
   }
 
-  async #keep(table: PipelineTable, bad: readonly BadMessage[]): Promise<void> {
+  async #keep({ label: table, topic }: Lane, bad: readonly BadMessage[]): Promise<void> {
     const known = new Map<string, StoredDeadLetter>();
     const offsets = rangeOf(bad);
     for (const letter of await this.#letters.find({ table, offsets })) known.set(coordinates(letter), letter);
-    const topic = topicOf(this.#pipeline, table);
     const firstSeenMs = await this.#clockMs();
     const fresh = bad.flatMap((message): DeadLetter[] => {
       const before = known.get(coordinates(message));
@@ -42,7 +41,7 @@ export class DeadLetterKeeper {
       if (before?.status === 'outstanding' && before.value.equals(message.value)) return [];
       const { lsn } = sourceMarks(message.value);
       const revision = before ? before.revision + 1 : 0;
-      return [{ ...message, table: table.label, topic, lsn, revision, firstSeenMs, replayedMs: null }];
+      return [{ ...message, table, topic, lsn, revision, firstSeenMs, replayedMs: null }];
     });
     await this.#checkLimit(topic, fresh);
     await this.#letters.write(fresh);

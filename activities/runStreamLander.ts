@@ -2,9 +2,9 @@ import { Readable } from 'node:stream';
 import { ClickHouseError } from '@clickhouse/client';
 import type { ClickHouse } from '../adapters/clickhouse.ts';
 import { classify } from '../core/clickhouseErrors.ts';
-import { LANDING_SETTINGS } from '../core/ddl.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import { isolate, sampleIsBad } from '../core/isolate.ts';
+import { LANDING, type Lane } from '../core/lanes.ts';
 import type { MessageBatch } from '../core/streamBuffer.ts';
 import { untilDone } from './runStreamPatience.ts';
 
@@ -20,6 +20,8 @@ export interface Refusal {
 
 export interface LanderOptions {
   clickhouse: ClickHouse;
+  /** What lands, and how. */
+  kind: Lane['kind'];
   /** As people write the table's name. */
   table: string;
   /** Quoted name of the landing table. */
@@ -37,7 +39,7 @@ export interface LanderOptions {
 }
 
 /** Splitting a body for several threads costs a fifth more work than it is worth at the size of a flush. */
-const INSERT_SETTINGS = { ...LANDING_SETTINGS, input_format_parallel_parsing: 0 };
+const ONE_THREAD = { input_format_parallel_parsing: 0 };
 
 /** TOO_MANY_PARTS: also raised when one insert would write more than 100 partitions. */
 const TOO_MANY_PARTS = '252';
@@ -106,7 +108,7 @@ export class Lander {
       into: this.#options.into,
       format: 'JSONEachRow',
       body: Readable.from(batch.chunks, { objectMode: false }),
-      settings: INSERT_SETTINGS,
+      settings: { ...LANDING[this.#options.kind].settings, ...ONE_THREAD },
     });
   }
 
@@ -123,7 +125,9 @@ export class Lander {
     const kind = classify(error.code, error.message);
     if (kind === 'bad-data' || kind === 'drift') {
       const reason = `was refused: ${briefly(error)}`;
-      return { code: error.type ?? error.code, reason, drifted: kind === 'drift' };
+      // An event may have any fields; what does not fit its landing table is no event.
+      const drifted = kind === 'drift' && this.#options.kind === 'changes';
+      return { code: error.type ?? error.code, reason, drifted };
     }
     if (kind === 'access') {
       throw new TidegateError('ACCESS_DENIED', `ClickHouse refused to insert into ${table}: ${messageOf(error)}`, {

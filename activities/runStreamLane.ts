@@ -4,14 +4,17 @@ import type { BadMessage } from '../core/deadLetters.ts';
 import { columnNames } from '../core/envelope.ts';
 import { TidegateError } from '../core/errors.ts';
 import { mostAreBad } from '../core/isolate.ts';
+import { LANDING } from '../core/lanes.ts';
 import { type MessageBatch, type PendingBatch, StreamBuffer } from '../core/streamBuffer.ts';
 import { Lander, type LanderOptions, type Refusal } from './runStreamLander.ts';
 import { LandingAbandoned, untilDone } from './runStreamPatience.ts';
 import { badMessage, Settling } from './runStreamSettling.ts';
 import { Signal } from './runStreamSignal.ts';
 
-export interface LaneOptions extends Omit<LanderOptions, 'stopping' | 'onRefused' | 'onMostRefused'> {
+export interface LaneOptions extends Omit<LanderOptions, 'stopping' | 'onLanded' | 'onRefused' | 'onMostRefused'> {
   topic: string;
+  /** Is given each part of a batch that has landed, and when the batch's last message was written to the topic. */
+  onLanded: (part: MessageBatch, sentMs: number) => void;
   /** Makes the bad messages of a batch durable as dead letters; throws BAD_MESSAGE when the stream is to stop instead. */
   keep: (bad: readonly BadMessage[]) => Promise<void>;
   /** Runs right before bad messages are kept. */
@@ -39,7 +42,7 @@ const COMPARISON = "the comparison with the source's schema";
 export class Lane {
   readonly table: string;
   readonly topic: string;
-  readonly pending = new StreamBuffer();
+  readonly pending: StreamBuffer;
   readonly #options: LaneOptions;
   readonly #lander: Lander;
   readonly #wake = new Signal();
@@ -53,6 +56,7 @@ export class Lane {
     this.#options = options;
     this.table = options.table;
     this.topic = options.topic;
+    this.pending = new StreamBuffer(LANDING[options.kind].form);
     this.#lander = new Lander({
       ...options,
       stopping: this.#stopping.signal,
@@ -176,14 +180,15 @@ export class Lane {
   }
 
   #noteLanded(part: MessageBatch): void {
-    this.#options.onLanded(part);
+    this.#options.onLanded(part, this.#flushing!.origins.lastMs);
     // Where all of a batch is good, its offsets are known already.
     if (part !== this.#flushing || this.#flushing.rejected.length > 0) this.#settling.landed(part);
   }
 
   async #refused(row: MessageBatch, { index, refusal }: { index: number; refusal: Refusal }): Promise<void> {
     const batch = this.#flushing!;
-    const message = badMessage(row, { refusal, origin: batch.origins.at(index) });
+    const { form } = LANDING[this.#options.kind];
+    const message = badMessage(row, { refusal, origin: batch.origins.at(index), form });
     if (refusal.drifted) await this.#stopAtDrift(message);
     this.#settling.refused.push(message);
     const bad = this.#settling.refused.length + batch.rejected.length;

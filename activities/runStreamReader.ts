@@ -28,6 +28,8 @@ export interface ReaderOptions {
   environment: Environment;
   group: string;
   topics: readonly string[];
+  /** Those of them that a group without a commit reads from the first message that there still is. */
+  lateTopics: readonly string[];
   /**
    * Is given the messages of one partition. It must not go on with them, nor resolve offsets, once `current()` has
    * turned false: then they are read again from the committed offset.
@@ -180,7 +182,8 @@ export class TopicReader {
     const ends = await endOffsets(this.#kafka, topics);
     const starting = new Map<string, bigint>();
     for (const [partition, earliest] of await earliestOffsets(this.#kafka, topics)) {
-      const next = committed.get(partition) ?? 0n;
+      const late = this.#options.lateTopics.some((topic) => partition.startsWith(`${topic}:`));
+      const next = committed.get(partition) ?? (late ? earliest : 0n);
       const end = ends.get(partition);
       if (next < earliest) throw offsetLost(`${partition} is read up to ${next} but begins at ${earliest} by now`);
       if (end !== undefined && next > end) throw offsetLost(`${partition} is read up to ${next} but ends at ${end}`);

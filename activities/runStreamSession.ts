@@ -1,9 +1,10 @@
 import type { EachBatchPayload } from 'kafkajs';
 import { HELD_BYTES_LIMIT } from '../core/batching.ts';
-import { type Pipeline, streamTables } from '../core/definition.ts';
+import { findTable, type Pipeline } from '../core/definition.ts';
 import { defectOf, objectStart } from '../core/envelope.ts';
 import { chTable } from '../core/identifiers.ts';
-import { landingName, topicOf } from '../core/names.ts';
+import { eventLanes, streamLanes } from '../core/lanes.ts';
+import { landingName } from '../core/names.ts';
 import type { ActivityDeps } from './deps.ts';
 import { DeadLetterKeeper } from './runStreamDeadLetters.ts';
 import { Lane } from './runStreamLane.ts';
@@ -45,24 +46,23 @@ export class StreamSession {
       ...seams,
     };
     const keeper = new DeadLetterKeeper(deps.clickhouse, pipeline);
-    const tables = streamTables(pipeline).filter(({ label }) => !aside.has(label));
-    this.progress = new ProgressKeeper(tables.map((table) => table.label));
-    const lanes = tables.map((table) => {
-      const topic = topicOf(pipeline, table);
+    const topics = streamLanes(pipeline).filter(({ label }) => !aside.has(label));
+    this.progress = new ProgressKeeper(topics.map(({ label }) => label));
+    const lanes = topics.map((each) => {
+      const { kind, label, topic } = each;
       return new Lane({
         clickhouse: deps.clickhouse,
-        table: table.label,
-        topic,
-        into: chTable({ database: pipeline.database, name: landingName(table.target) }),
+        ...{ kind, table: label, topic },
+        into: chTable({ database: pipeline.database, name: landingName(each.target) }),
         generation: () => this.#reader.generation,
         commit: (next, generation) => this.#commit(topic, next, generation),
-        onLanded: (part) => this.progress.landed(table.label, part),
-        onTrouble: (problem) => this.progress.trouble(table.label, problem),
+        onLanded: (part, sentMs) => this.progress.landed(label, part, kind === 'events' ? sentMs : null),
+        onTrouble: (problem) => this.progress.trouble(label, problem),
         beforeKeeping: () => this.#seams.beforeKeeping(topic),
-        keep: (bad) => keeper.keep(table, bad),
-        checkDrift: this.#seams.checkDrift,
-        mayHold: (columns) => mayHaveHeld(deps, pipeline, { table, columns }),
-        onSetAside: (messages) => this.progress.setAside(table.label, messages),
+        keep: (bad) => keeper.keep(each, bad),
+        checkDrift: kind === 'events' ? none : this.#seams.checkDrift,
+        mayHold: (columns) => mayHaveHeld(deps, pipeline, { table: findTable(pipeline, label), columns }),
+        onSetAside: (messages) => this.progress.setAside(label, messages),
         onFreed: () => this.#freed.notify(),
       });
     });
@@ -71,6 +71,7 @@ export class StreamSession {
       environment: deps.environment,
       group: pipeline.stream.consumerGroup,
       topics: [...this.#lanes.keys()],
+      lateTopics: eventLanes(pipeline).map(({ topic }) => topic),
       onBatch: (payload, current) => this.#append(payload, current),
       onRejoin: () => {
         for (const lane of this.#lanes.values()) lane.discard();

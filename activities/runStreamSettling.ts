@@ -1,5 +1,5 @@
 import type { BadMessage } from '../core/deadLetters.ts';
-import { coordinatesOf } from '../core/envelope.ts';
+import { coordinatesOf, type LineForm } from '../core/envelope.ts';
 import type { MessageOrigin } from '../core/messageOrigins.ts';
 import { type MessageBatch, nextOffsets } from '../core/streamBuffer.ts';
 import type { Refusal } from './runStreamLander.ts';
@@ -29,11 +29,12 @@ export class Settling {
 /** A refused row as the message that it came from. */
 export function badMessage(
   row: MessageBatch,
-  { refusal, origin }: { refusal: Refusal; origin: MessageOrigin },
+  { refusal, origin, form }: { refusal: Refusal; origin: MessageOrigin; form: LineForm },
 ): BadMessage {
   const line = Buffer.concat(row.chunks).subarray(0, -1);
   const { partition, offset } = coordinatesOf(line);
-  const rest = line.subarray(line.indexOf(',', line.indexOf(',') + 1) + 1);
+  const begin = line.indexOf(',', line.indexOf(',') + 1) + 1 + form.open.length;
+  const rest = line.subarray(begin, line.length - form.close.length);
   const value = Buffer.concat([origin.lead, Buffer.from('{'), rest]);
   const key = origin.key && Buffer.from(origin.key);
   const { code, reason } = refusal;

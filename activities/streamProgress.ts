@@ -31,7 +31,8 @@ export class ProgressKeeper {
     }
   }
 
-  landed(table: string, batch: MessageBatch): void {
+  /** @param sentMs when the last message was sent, where it says nothing of a source itself. */
+  landed(table: string, batch: MessageBatch, sentMs: number | null = null): void {
     const progress = this.#tables.get(table)!;
     const now = Date.now();
     progress.messages += batch.rows;
@@ -39,9 +40,10 @@ export class ProgressKeeper {
     forgetOld(progress, now);
     const line = lastLine(batch);
     const marks = line && sourceMarks(line);
-    if (marks?.commitMs != null) {
-      progress.lastCommitMs = marks.commitMs;
-      progress.lagMs = Math.max(0, now - marks.commitMs);
+    const commitMs = sentMs ?? marks?.commitMs;
+    if (commitMs != null) {
+      progress.lastCommitMs = commitMs;
+      progress.lagMs = Math.max(0, now - commitMs);
     }
     if (marks?.lsn != null) progress.lastLsn = formatLsn(marks.lsn);
   }

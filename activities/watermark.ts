@@ -5,6 +5,7 @@ import { currentInsertLsn, emitHeartbeat, readSlot } from '../adapters/replicati
 import { Temporal } from '../adapters/temporal.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
+import { eventLanes } from '../core/lanes.ts';
 import type { Lsn } from '../core/lsn.ts';
 import { topicOf } from '../core/names.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -47,6 +48,32 @@ export async function waitForWatermark(
   return lsn;
 }
 
+/** How far event topics have landed. */
+export interface EventWatermark {
+  /** Everything that was in the topics at this time has landed; ISO 8601. */
+  at: string;
+  /** The offsets that followed the last messages then, by `topic:partition`: rows at or beyond them came later. */
+  offsets: Record<string, string>;
+}
+
+/**
+ * Waits until everything that is in a pipeline's event topics now has landed.
+ * @param options.events labels of the topics; default: all.
+ * @param options.patienceMs how long the stream may stand still before that is an error.
+ * @throws TidegateError NOT_STARTED when the stream stands still.
+ */
+export async function waitForEvents(
+  deps: ActivityDeps,
+  options: { pipeline: Pipeline; events?: readonly string[]; signal: AbortSignal; patienceMs?: number },
+): Promise<EventWatermark> {
+  const { pipeline, events, signal, patienceMs = PATIENCE_MS } = options;
+  const lanes = eventLanes(pipeline).filter(({ label }) => events?.includes(label) ?? true);
+  const topics = lanes.map(({ topic }) => topic);
+  const at = new Date().toISOString();
+  const ends = topics.length > 0 ? await waitForStream(deps, { pipeline, signal, patienceMs, topics }) : new Map();
+  return { at, offsets: Object.fromEntries([...ends].map(([partition, end]) => [partition, String(end)])) };
+}
+
 interface Wait {
   pipeline: Pipeline;
   session: pg.Client;
@@ -85,7 +112,10 @@ async function waitForSlot({ pipeline, session, signal, patienceMs }: Wait, lsn:
   }
 }
 
-async function waitForStream(deps: ActivityDeps, options: Wait & { topics: readonly string[] }): Promise<void> {
+async function waitForStream(
+  deps: ActivityDeps,
+  options: Omit<Wait, 'session'> & { topics: readonly string[] },
+): Promise<Offsets> {
   const { pipeline, topics, signal, patienceMs } = options;
   const kafka = openKafka(deps.environment);
   const group = pipeline.stream.consumerGroup;
@@ -94,7 +124,7 @@ async function waitForStream(deps: ActivityDeps, options: Wait & { topics: reado
   let askedAt = Number.NEGATIVE_INFINITY;
   for (;;) {
     const waiting = waitingMessages(ends, await committedOffsets(kafka, { group, topics }));
-    if (waiting === 0n) return;
+    if (waiting === 0n) return ends;
     if (performance.now() - askedAt > ASK_MS) {
       await refusePaused(deps, { pipeline, waiting });
       askedAt = performance.now();

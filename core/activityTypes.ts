@@ -66,7 +66,7 @@ export interface StreamProgress {
       messages: number;
       /** Messages a second over the last ten seconds. */
       rate: number;
-      /** Source commit time of the last message landed, epoch milliseconds; null before the first. */
+      /** Source commit time of the last message landed, or when an event was sent, epoch milliseconds; null before the first. */
       lastCommitMs: number | null;
       /** When it landed minus its source commit time, in milliseconds. */
       lagMs: number | null;

@@ -28,7 +28,7 @@ import {
 export type { TargetShape } from './typeMapping.ts';
 
 /** What every conversion relies on, however the bytes arrive. */
-const CONVERSION_SETTINGS = {
+export const CONVERSION_SETTINGS = {
   async_insert: 0,
   insert_deduplicate: 0,
   materialized_views_ignore_errors: 0,

@@ -2,6 +2,7 @@ import { LANDED_LSN, versionExpression } from './ddlCurrent.ts';
 import { chIdentifier, chLiteral } from './identifiers.ts';
 import { debeziumName } from './names.ts';
 import { DELETED_COLUMN, type MappedColumn, type TargetShape, unavailableText, VERSION_COLUMN } from './typeMapping.ts';
+import type { Conversion } from './typeMappingRule.ts';
 
 /**
  * The views that convert what lands. Three SELECTs inside each other, so that a source column may have any name: the
@@ -14,7 +15,7 @@ interface Conversions {
   landing: string;
 }
 
-const textName = (index: number) => `_tidegate_t${index + 1}`;
+export const textName = (index: number) => `_tidegate_t${index + 1}`;
 const valueName = (index: number) => `_tidegate_v${index + 1}`;
 
 /** The type of `before` and `after`: every column of the row, as text. */
@@ -105,32 +106,45 @@ export function copyViewSelect(
   });
 }
 
-function convertingSelect(parts: {
-  columns: readonly MappedColumn[];
+/** What the views need to know of a column. */
+interface ConvertedColumn {
+  column: { name: string; notNull: boolean };
+  conversion: Pick<Conversion, 'type' | 'neutral' | 'parse' | 'differs'>;
+}
+
+/**
+ * The two outer SELECTs.
+ * @param parts.rows the innermost SELECT, which gives each column's text by its textName.
+ * @param parts.absent what is said of a text that is NULL where it may not be.
+ */
+export function convertingSelect(parts: {
+  columns: readonly ConvertedColumn[];
   rows: string;
   further: readonly string[];
   checks: readonly string[];
+  absent?: string;
 }): string {
-  const { columns, rows, further, checks } = parts;
+  const { columns, rows, further, checks, absent = 'NULL, where the source has none' } = parts;
   const values = columns.map((mapped, index) => `${convertedText(mapped, textName(index))} AS ${valueName(index)}`);
   const named = columns.map(({ column }, index) => `${valueName(index)} AS ${chIdentifier(column.name)}`);
-  const all = [...checks, ...columns.flatMap((mapped, index) => columnChecks(mapped, index))];
+  const all = [...checks, ...columns.flatMap((mapped, index) => columnChecks(mapped, { index, absent }))];
   const where = all.length > 0 ? ` WHERE ${all.join(' AND ')}` : '';
   return `SELECT ${[...named, ...further].join(', ')} FROM (SELECT *, ${values.join(', ')} FROM (${rows}))${where}`;
 }
 
 /** The value of a text that may be NULL. A NULL where none may be is refused by a check; until then it is neutral. */
-function convertedText({ column, conversion }: MappedColumn, text: string): string {
+function convertedText({ column, conversion }: ConvertedColumn, text: string): string {
   if (!conversion.parse) return column.notNull ? `assumeNotNull(${text})` : text;
   const value = conversion.parse(`ifNull(${text}, ${chLiteral(conversion.neutral)})`);
   return column.notNull ? value : `if(isNull(${text}), NULL, ${value})`;
 }
 
-function columnChecks({ column, conversion }: MappedColumn, index: number): string[] {
+function columnChecks(
+  { column, conversion }: ConvertedColumn,
+  { index, absent }: { index: number; absent: string },
+): string[] {
   const text = textName(index);
-  const checks = column.notNull
-    ? [refusal(`isNull(${text})`, `column ${column.name}: NULL, where the source has none`)]
-    : [];
+  const checks = column.notNull ? [refusal(`isNull(${text})`, `column ${column.name}: ${absent}`)] : [];
   if (!conversion.differs) return checks;
   const present = `ifNull(${text}, ${chLiteral(conversion.neutral)})`;
   const message = `column ${column.name}: a value that ${conversion.type} does not hold exactly`;
@@ -138,6 +152,6 @@ function columnChecks({ column, conversion }: MappedColumn, index: number): stri
 }
 
 /** A condition of WHERE that raises (code 395) when the given one is true, and is true otherwise; NULL is false. */
-function refusal(condition: string, message: string): string {
+export function refusal(condition: string, message: string): string {
   return `NOT throwIf(ifNull(${condition}, 0), ${chLiteral(`Tidegate refuses ${message}`)})`;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { eventSchema, type PipelineEvent, parseEvent } from './definitionEvents.ts';
 import { TidegateError } from './errors.ts';
 import { formatTableName, parseTableName } from './identifiers.ts';
 import { DEAD_LETTERS_TABLE } from './names.ts';
@@ -78,9 +79,9 @@ const pipelineSchema = z.strictObject({
     })
     .default({}),
   /** Keyed by `table` or `schema.table`. */
-  tables: z
-    .record(z.string(), tableSchema)
-    .refine((tables) => Object.keys(tables).length > 0, 'needs at least one table'),
+  tables: z.record(z.string(), tableSchema).default({}),
+  /** Event topics, by the name that commands and messages know them by. */
+  events: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]*$/, 'is not a name'), eventSchema).default({}),
   /** Views over the targets, created in this order. */
   views: z.array(viewSchema).default([]),
 });
@@ -114,6 +115,7 @@ export interface Pipeline {
   /** How many dead letters may be outstanding before the stream stops; null: any number. */
   deadLetters: { stopAfter: number | null };
   tables: readonly PipelineTable[];
+  events: readonly PipelineEvent[];
   views: readonly { name: string; file: string }[];
 }
 
@@ -138,7 +140,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'definition'}: ${message}`).join('; '),
     );
   }
-  const { name, source, database, stream, deadLetters, tables, views } = parsed.data;
+  const { name, source, database, stream, deadLetters, tables, events, views } = parsed.data;
   const pipelineTables = Object.entries(tables).map(([written, table]): PipelineTable => {
     const parsedName = parseTableName(written);
     if (!parsedName) throw invalid(`tables: '${written}' is not a table name`);
@@ -163,7 +165,16 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       schedule: table.load === 'reference' ? (table.schedule ?? '0 3 * * *') : null,
     };
   });
+  const pipelineEvents = Object.entries(events).map(([label, event]) => parseEvent(label, event, invalid));
+  if (pipelineTables.length + pipelineEvents.length === 0) throw invalid('tables: needs at least one table, or events');
+  const labels = [...pipelineTables, ...pipelineEvents].map(({ label }) => label);
+  const twice = labels.find((each, index) => labels.indexOf(each) !== index);
+  if (twice) throw invalid(`events.${twice}: a table has this name`);
+  const topics = pipelineEvents.map(({ topic }) => topic);
+  const shared = topics.find((each, index) => topics.indexOf(each) !== index);
+  if (shared) throw invalid(`events: two of them read the topic '${shared}'`);
   const created = [
+    ...pipelineEvents.flatMap(({ target, currentView }) => [target, currentView]),
     ...pipelineTables.flatMap((t) => [t.target, ...(t.currentView ? [t.currentView] : [])]),
     ...views.map((v) => v.name),
     DEAD_LETTERS_TABLE,
@@ -183,6 +194,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     },
     deadLetters: { stopAfter: deadLetters.stopAfter ?? null },
     tables: pipelineTables,
+    events: pipelineEvents,
     views,
   };
 }

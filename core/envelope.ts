@@ -28,7 +28,18 @@ export function defectOf(value: Buffer): { code: string; reason: string } {
     : { code: 'NOT_JSON', reason: 'is not a JSON object' };
 }
 
-/** The beginning of every line that is sent to a landing table; the offset and a comma follow. */
+/** What stands in a line between its coordinates and what follows the message's first brace, and at its end. */
+export interface LineForm {
+  open: string;
+  close: string;
+}
+
+/** The coordinates become fields of the message. */
+export const SPLICED: LineForm = { open: '', close: '' };
+/** The message stays an object of its own beside them. */
+export const WRAPPED: LineForm = { open: '"message":{', close: '}' };
+
+/** The beginning of every line that is sent to a landing table; the offset, a comma and the form's opening follow. */
 export function linePrefix(partition: number): string {
   return `{"_partition":${partition},"_offset":`;
 }

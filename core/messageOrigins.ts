@@ -18,6 +18,8 @@ export class MessageOrigins {
   #packed: Buffer = Buffer.alloc(0);
   #used = 0;
   #cursor = { index: 0, at: 0 };
+  /** When the last message was written, epoch milliseconds; 0 before the first. */
+  lastMs = 0;
 
   get bytes(): number {
     return this.#used;
@@ -33,6 +35,7 @@ export class MessageOrigins {
     if (key !== null) at += key.copy(packed, at);
     lead.copy(packed, at);
     this.#used += length;
+    this.lastMs = timestampMs;
   }
 
   /** The origin of the message at a position of the batch. Asking in ascending order reads everything once. */

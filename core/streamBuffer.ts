@@ -1,5 +1,5 @@
 import type { BadMessage } from './deadLetters.ts';
-import { coordinatesOf, linePrefix } from './envelope.ts';
+import { coordinatesOf, type LineForm, linePrefix, SPLICED } from './envelope.ts';
 import { MessageOrigins } from './messageOrigins.ts';
 
 const FIRST_CHUNK = 16 * 1024;
@@ -41,6 +41,7 @@ const NO_BYTES = Buffer.alloc(0);
  * freed; chunks grow from small to large, so that a quiet stream allocates little and a busy one seldom.
  */
 export class StreamBuffer {
+  readonly #form: LineForm;
   #chunks: Buffer[] = [];
   #chunk: Buffer = Buffer.alloc(0);
   #used = 0;
@@ -52,6 +53,10 @@ export class StreamBuffer {
   #rejectedBytes = 0;
   #prefix = '';
   #prefixPartition = -1;
+
+  constructor(form: LineForm = SPLICED) {
+    this.#form = form;
+  }
 
   get rows(): number {
     return this.#rows;
@@ -72,12 +77,14 @@ export class StreamBuffer {
       this.#prefix = linePrefix(partition);
       this.#prefixPartition = partition;
     }
-    const head = `${this.#prefix}${offset},`;
-    const length = head.length + value.length - start;
+    const { open, close } = this.#form;
+    const head = `${this.#prefix}${offset},${open}`;
+    const length = head.length + value.length - start + close.length;
     if (this.#used + length > this.#chunk.length) this.#grow(length);
     this.#chunk.write(head, this.#used, 'latin1');
     value.copy(this.#chunk, this.#used + head.length, start + 1);
     this.#used += length;
+    this.#chunk.write(close, this.#used - 1 - close.length, 'latin1');
     this.#chunk[this.#used - 1] = NEWLINE;
     this.#rows++;
     this.#bytes += length;

@@ -82,9 +82,11 @@ export class Supervisor {
       this.#enter('evolving', now, `The targets are brought up to date: ${preparation.reason}.`);
       return;
     }
-    const reload = this.#state.reload === 'wanted';
+    // Without a stream table there is nothing to copy, and no connector to watch.
+    const streams = preparation.tables.length > 0;
+    const reload = streams && this.#state.reload === 'wanted';
     const needed = preparation.snapshotNeeded || reload;
-    this.#state.established = !needed;
+    this.#state.established = streams && !needed;
     const why = reload ? 'changes were lost between Kafka and ClickHouse' : preparation.reason;
     if (needed) this.#enter('snapshotting', now, `A snapshot is taken: ${why}.`);
     else this.#enterStreaming(now);

@@ -119,7 +119,11 @@ function replicatedColumns({ table, source }: Pick<TargetShape, 'table' | 'sourc
 }
 
 function typeOf({ notNull }: SourceColumn, { type }: Conversion): string {
-  if (notNull) return type;
+  return notNull ? type : nullable(type);
+}
+
+/** The ClickHouse type that has NULL besides. */
+export function nullable(type: string): string {
   const inside = /^LowCardinality\((.+)\)$/.exec(type)?.[1];
   return inside ? `LowCardinality(Nullable(${inside}))` : `Nullable(${type})`;
 }

@@ -5,11 +5,12 @@ import type { ClickHouse } from '../../adapters/clickhouse.ts';
 import type { FoundPipeline } from '../../adapters/definitions.ts';
 import { currentViewDdl, referenceDdl, streamDdl, streamObjects } from '../../core/ddl.ts';
 import { deadLettersDdl } from '../../core/deadLetters.ts';
-import { streamTables } from '../../core/definition.ts';
 import { messageOf, TidegateError } from '../../core/errors.ts';
 import { chIdentifier, chLiteral, chTable } from '../../core/identifiers.ts';
+import { streamLanes } from '../../core/lanes.ts';
 import { DEAD_LETTERS_TABLE } from '../../core/names.ts';
 import type { PlannedStep } from '../../core/plan.ts';
+import { planEvent } from './events.ts';
 import type { SourcePlan } from './source.ts';
 
 /** Plans database, targets, landing tables and views. Tables that exist are left alone; a view whose SQL changed is replaced. */
@@ -36,8 +37,9 @@ export async function planClickHouse(
     ...(exists && !replaced ? {} : { apply: () => clickhouse.command(sql) }),
   });
   // A view's comment is the fingerprint of its SQL.
+  const fingerprintOf = (sql: string) => `tidegate ${createHash('sha256').update(sql).digest('hex').slice(0, 16)}`;
   const viewStep = (name: string, create: string): PlannedStep => {
-    const fingerprint = `tidegate ${createHash('sha256').update(create).digest('hex').slice(0, 16)}`;
+    const fingerprint = fingerprintOf(create);
     const exists = comments.has(name);
     const sql = `${create} COMMENT ${chLiteral(fingerprint)}`;
     const planned = step(`view ${database}.${name}`, exists, sql, comments.get(name) !== fingerprint);
@@ -49,7 +51,7 @@ export async function planClickHouse(
   const steps = [
     step(`database ${database}`, Boolean(databaseExists), `CREATE DATABASE IF NOT EXISTS ${chIdentifier(database)}`),
   ];
-  if (streamTables(pipeline).length > 0) {
+  if (streamLanes(pipeline).length > 0) {
     const object = `table ${database}.${DEAD_LETTERS_TABLE}`;
     steps.push(step(object, comments.has(DEAD_LETTERS_TABLE), deadLettersDdl(database)));
   }
@@ -63,6 +65,9 @@ export async function planClickHouse(
       if (name === table.currentView) steps.push(viewStep(name, currentViewDdl(shape, 'CREATE OR REPLACE VIEW')));
       else steps.push(step(`table ${database}.${name}`, comments.has(name), sql));
     }
+  }
+  for (const event of pipeline.events) {
+    steps.push(...(await planEvent({ clickhouse, database, event, comments, fingerprint: fingerprintOf })));
   }
   for (const view of pipeline.views) {
     const select = await readView(found, view.file);

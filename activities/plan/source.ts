@@ -28,6 +28,8 @@ export async function planSource(
   pipeline: Pipeline,
   aside: ReadonlyMap<string, string>,
 ): Promise<SourcePlan> {
+  // Event topics alone need no source.
+  if (pipeline.tables.length === 0) return { steps: [], tables: [] };
   const url = deps.environment.url(pipeline.source.captureUrl);
   const client = await connectPostgres(url, { applicationName: 'tidegate plan' });
   try {

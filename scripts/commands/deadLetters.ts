@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { DeadLetterFilter, StoredDeadLetter } from '../../activities/deadLetters.ts';
-import { findTable, type Pipeline } from '../../core/definition.ts';
+import type { Pipeline } from '../../core/definition.ts';
 import { TidegateError } from '../../core/errors.ts';
+import { findLane } from '../../core/lanes.ts';
 import type { CommandContext } from '../context.ts';
 import { letterJson, letterLines, listLines } from './deadLettersText.ts';
 
@@ -84,7 +85,7 @@ async function select(
   const pipeline = (await context.pipelines(name))[0]!;
   const { DeadLetters } = await import('../../activities/deadLetters.ts');
   const filter: DeadLetterFilter = {
-    ...(options.table !== undefined && { table: findTable(pipeline, options.table) }),
+    ...(options.table !== undefined && { table: findLane(pipeline, options.table).label }),
     ...options.offset,
     ...(outstanding && { status: 'outstanding' }),
   };

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ActivityDeps } from '../../activities/deps.ts';
-import { streamTables } from '../../core/definition.ts';
+import { streamLanes } from '../../core/lanes.ts';
 import { blockedItems, type PlannedStep, summarizePlan } from '../../core/plan.ts';
 import type { CommandContext } from '../context.ts';
 import { WIDTH, wrap } from '../output.ts';
@@ -41,7 +41,7 @@ export function registerApply(program: Command, context: CommandContext): void {
           console.log(`${pipeline}: ${action === 'create' ? 'created' : 'changed'} ${object}`),
         );
         const definition = (await context.definitions()).get(pipeline).pipeline;
-        if (streamTables(definition).length > 0) {
+        if (streamLanes(definition).length > 0) {
           const workflowId = await (await context.temporal()).startSupervisor(pipeline);
           console.log(`${pipeline}: workflow ${workflowId} runs`);
         }

@@ -14,12 +14,13 @@ import type { Pipeline, PipelineTable } from '../../core/definition.ts';
 import { messageOf } from '../../core/errors.ts';
 import { type Failure, failureOf } from '../../core/failures.ts';
 import { chTable } from '../../core/identifiers.ts';
+import { eventLanes, findLane, type Lane } from '../../core/lanes.ts';
 import { scheduleIds, workflowIds } from '../../core/names.ts';
 
 /** What `tidegate status` says of a table; `--json` prints it as it is. */
 export interface TableReport {
   table: string;
-  load: 'stream' | 'reference';
+  load: 'stream' | 'reference' | 'events';
   target: string;
   phase: string;
   /** Rows that readers see now; null when ClickHouse has no such table or does not answer. */
@@ -76,9 +77,9 @@ async function readPipeline(sources: StatusSources, { pipeline, next }: About): 
     describeWork(client, workflowIds.verify(name)),
   ]);
   let rowsUnknown: string | null = null;
-  const rows = async (table: PipelineTable) => {
+  const rows = async (name: string) => {
     try {
-      return await countRows(sources.clickhouse, pipeline, table);
+      return await countRows(sources.clickhouse, pipeline.database, name);
     } catch (error) {
       rowsUnknown = messageOf(error);
       return null;
@@ -88,13 +89,15 @@ async function readPipeline(sources: StatusSources, { pipeline, next }: About): 
     rowsUnknown = messageOf(error);
     return null;
   });
-  const tables = await Promise.all(
-    pipeline.tables.map(async (table) =>
+  const lane = async (each: Lane) => streamTable(each, { view, snapshot, rows: await rows(each.currentView), letters });
+  const tables = await Promise.all([
+    ...pipeline.tables.map(async (table) =>
       table.load === 'stream'
-        ? streamTable(table, { view, snapshot, rows: await rows(table), letters })
-        : await referenceTable(table, { sources, pipeline, next, rows: await rows(table) }),
+        ? await lane(findLane(pipeline, table.label))
+        : await referenceTable(table, { sources, pipeline, next, rows: await rows(table.target) }),
     ),
-  );
+    ...eventLanes(pipeline).map(lane),
+  ]);
   const stream = heartbeatOf<StreamProgress>(view?.work, 'runStream');
   return {
     ...(view?.status ?? notStarted(name)),
@@ -120,7 +123,7 @@ function notStarted(
 }
 
 function streamTable(
-  table: PipelineTable,
+  table: Lane,
   {
     view,
     snapshot,
@@ -143,7 +146,7 @@ function streamTable(
   return {
     ...{
       table: table.label,
-      load: 'stream',
+      load: table.kind === 'events' ? 'events' : 'stream',
       target: table.target,
       rows,
       lastLoadAt: null,
@@ -201,8 +204,8 @@ function heartbeatOf<T>(work: Work | null | undefined, type: string): T | null {
   return (found?.heartbeat ?? null) as T | null;
 }
 
-async function countRows(clickhouse: ClickHouse, pipeline: Pipeline, table: PipelineTable): Promise<number | null> {
-  const params = { database: pipeline.database, name: table.currentView ?? table.target };
+async function countRows(clickhouse: ClickHouse, database: string, name: string): Promise<number | null> {
+  const params = { database, name };
   const exists = await clickhouse.rows<{ name: string }>(
     'SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}',
     { params },

@@ -5,7 +5,8 @@ import { type Definitions, loadDefinitions } from '../../adapters/definitions.ts
 import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
 import { connectPostgres } from '../../adapters/postgres.ts';
 import { Temporal } from '../../adapters/temporal.ts';
-import { referenceTables, streamTables } from '../../core/definition.ts';
+import { referenceTables } from '../../core/definition.ts';
+import { streamLanes } from '../../core/lanes.ts';
 import { TASK_QUEUES } from '../../core/names.ts';
 import { summarizePlan } from '../../core/plan.ts';
 import { wantedSchedules } from '../../core/schedules.ts';
@@ -99,7 +100,7 @@ async function startWorkflows(system: LocalSystem, say: (line: string) => void):
     const steps = await planPipeline(system, pipeline.name);
     say(`${pipeline.name.padEnd(10)} plan: ${summarizePlan(steps)}`);
     await applyPlan(steps);
-    if (streamTables(pipeline).length > 0) await temporal.startSupervisor(pipeline.name);
+    if (streamLanes(pipeline).length > 0) await temporal.startSupervisor(pipeline.name);
     for (const table of referenceTables(pipeline)) await temporal.startLoad(pipeline.name, table.label);
   }
   const wanted = wantedSchedules(pipelines.map(({ pipeline }) => pipeline));

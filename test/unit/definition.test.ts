@@ -22,6 +22,7 @@ suite('a pipeline definition', () => {
           ...{ currentView: 'orders_current', duplicates: null, excluded: [], schedule: null },
         },
       ],
+      events: [],
       views: [],
     });
   });
