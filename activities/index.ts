@@ -1,10 +1,13 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { BatchActivities, StreamActivities } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
+import { awaitInputs } from './awaitInputs.ts';
 import { copyReference } from './copyReference.ts';
 import { copySnapshot } from './copySnapshot.ts';
 import type { ActivityDeps } from './deps.ts';
 import { evolveTables } from './evolveTables.ts';
+import { mergeDays } from './mergeDays.ts';
+import { planMerge } from './planMerge.ts';
 import { prepareStream } from './prepareStream.ts';
 import { runStream } from './runStream.ts';
 import { verifyTables } from './verifyTables.ts';
@@ -20,6 +23,9 @@ export function createActivities(deps: ActivityDeps): StreamActivities & BatchAc
     ...copySnapshot(deps),
     ...copyReference(deps),
     ...verifyTables(deps),
+    ...awaitInputs(deps),
+    ...planMerge(deps),
+    ...mergeDays(deps),
   });
 }
 

@@ -1,3 +1,5 @@
+import type { MergeActivities } from './mergeTypes.ts';
+
 /**
  * What workflows and activities say to each other. Names, counts and offsets only: rows never pass through Temporal.
  * Everything is JSON, so 64-bit numbers that may exceed 2^53 (LSNs) are strings as PostgreSQL writes them.
@@ -156,7 +158,7 @@ export interface StreamActivities {
 }
 
 /** Activities on the task queue `batch`. */
-export interface BatchActivities {
+export interface BatchActivities extends MergeActivities {
   /** One attempt: drops slot, connector offsets and half-loaded rows of an earlier one, then copies. Heartbeats CopyProgress. */
   copySnapshot(pipeline: string): Promise<SnapshotResult>;
   /** Loads one reference table whole and swaps it in. Heartbeats CopyProgress. */

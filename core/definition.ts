@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { eventSchema, type PipelineEvent, parseEvent } from './definitionEvents.ts';
+import { martSchema, type PipelineMart, parseMart } from './definitionMarts.ts';
 import { TidegateError } from './errors.ts';
 import { formatTableName, parseTableName } from './identifiers.ts';
-import { DEAD_LETTERS_TABLE } from './names.ts';
+import { DEAD_LETTERS_TABLE, PERIODS_TABLE } from './names.ts';
 
 /**
  * A pipeline is data: one source database, its tables, marts and schedules. Only `name`, `source` and `tables` are
@@ -84,6 +85,8 @@ const pipelineSchema = z.strictObject({
   events: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]*$/, 'is not a name'), eventSchema).default({}),
   /** Views over the targets, created in this order. */
   views: z.array(viewSchema).default([]),
+  /** Tables derived from targets, merged a period at a time; by their names in ClickHouse. */
+  marts: z.record(objectName, martSchema).default({}),
 });
 
 /** What a pipeline file exports: the shape people write. */
@@ -117,6 +120,7 @@ export interface Pipeline {
   tables: readonly PipelineTable[];
   events: readonly PipelineEvent[];
   views: readonly { name: string; file: string }[];
+  marts: readonly PipelineMart[];
 }
 
 /** Gives a definition file its types: `export default definePipeline({...})`. */
@@ -140,7 +144,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'definition'}: ${message}`).join('; '),
     );
   }
-  const { name, source, database, stream, deadLetters, tables, events, views } = parsed.data;
+  const { name, source, database, stream, deadLetters, tables, events, views, marts } = parsed.data;
   const pipelineTables = Object.entries(tables).map(([written, table]): PipelineTable => {
     const parsedName = parseTableName(written);
     if (!parsedName) throw invalid(`tables: '${written}' is not a table name`);
@@ -177,10 +181,16 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     ...pipelineEvents.flatMap(({ target, currentView }) => [target, currentView]),
     ...pipelineTables.flatMap((t) => [t.target, ...(t.currentView ? [t.currentView] : [])]),
     ...views.map((v) => v.name),
+    ...Object.keys(marts),
+    ...(Object.keys(marts).length > 0 ? [PERIODS_TABLE] : []),
     DEAD_LETTERS_TABLE,
   ];
   const repeated = created.find((each, index) => created.indexOf(each) !== index);
   if (repeated) throw invalid(`two tables or views would be created as '${repeated}'`);
+  const inputs = {
+    changes: pipelineTables.filter(({ load }) => load === 'stream').map(({ target }) => target),
+    events: pipelineEvents,
+  };
   return {
     name,
     source,
@@ -196,6 +206,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     tables: pipelineTables,
     events: pipelineEvents,
     views,
+    marts: Object.entries(marts).map((mart) => parseMart(mart, inputs, invalid)),
   };
 }
 

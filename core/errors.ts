@@ -41,6 +41,8 @@ export const ERROR_CATALOGUE = {
   NOT_STARTED: { retryable: false },
   /** The pipeline's stream is paused, so that what waits in Kafka does not land. */
   STREAM_PAUSED: { retryable: false },
+  /** ClickHouse refuses a mart's SELECT, or it gives rows of other days than asked for; nothing was swapped in. */
+  MART_REFUSED: { retryable: false },
   /** Source and target differ, or could not be compared. */
   DIFFERENCE_FOUND: { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>;

@@ -61,6 +61,9 @@ export const DEAD_LETTERS_TABLE = 'dead_letters';
 /** The table in the pipeline's database with the history of the source's columns. */
 export const SCHEMA_TABLE = 'tidegate_schema';
 
+/** The table in the pipeline's database that notes which days of its marts are merged, and from what. */
+export const PERIODS_TABLE = 'tidegate_periods';
+
 export const TASK_QUEUES = { stream: 'stream', batch: 'batch' } as const;
 
 export const workflowIds = {
@@ -68,12 +71,15 @@ export const workflowIds = {
   snapshot: (pipeline: string) => `snapshot-${pipeline}`,
   reference: (pipeline: string, table: string) => `reference-${pipeline}-${table}`,
   verify: (pipeline: string) => `verify-${pipeline}`,
+  /** @param what a partition, a range of days as `from..to`, the day of a scheduled run, or `outstanding`. */
+  merge: (pipeline: string, mart: string, what: string) => `merge-${pipeline}-${mart}-${what}`,
 } as const;
 
 /** Schedules share their id's first part with the workflow they start, so that a list of them reads well. */
 export const scheduleIds = {
   reference: (pipeline: string, table: string) => `reference-${pipeline}-${table}`,
   verify: (pipeline: string) => `verify-${pipeline}`,
+  merge: (pipeline: string, mart: string) => `merge-${pipeline}-${mart}`,
 } as const;
 
 /** Search attributes, all of type Keyword. */

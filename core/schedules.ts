@@ -4,7 +4,8 @@ import { scheduleIds } from './names.ts';
 /** Argument of the workflow that a schedule starts. */
 export type ScheduledWork =
   | { kind: 'reference'; pipeline: string; table: string }
-  | { kind: 'verify'; pipeline: string };
+  | { kind: 'verify'; pipeline: string }
+  | { kind: 'merge'; pipeline: string; mart: string };
 
 /** A schedule as the definitions want it. */
 export interface WantedSchedule {

@@ -66,3 +66,23 @@ export const { verifyTables } = proxyActivities<BatchActivities>({
   scheduleToCloseTimeout: '12 hours',
   summary: 'Compare source and target by count and checksum',
 });
+
+/** A merge waits as long as its input does not come: a pause of the stream is no failure. */
+export const { awaitInputs } = proxyActivities<BatchActivities>({
+  ...retried,
+  startToCloseTimeout: '365 days',
+  summary: 'Wait until the inputs have landed',
+});
+
+export const { planMerge } = proxyActivities<BatchActivities>({
+  ...retried,
+  heartbeatTimeout: '10 minutes',
+  startToCloseTimeout: '10 minutes',
+  summary: 'Find the days to merge',
+});
+
+export const { mergeDays } = proxyActivities<BatchActivities>({
+  ...retried,
+  startToCloseTimeout: '7 days',
+  summary: 'Build the partition aside and swap it in',
+});

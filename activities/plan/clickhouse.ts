@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ClickHouse } from '../../adapters/clickhouse.ts';
 import type { FoundPipeline } from '../../adapters/definitions.ts';
 import { currentViewDdl, referenceDdl, streamDdl, streamObjects } from '../../core/ddl.ts';
 import { deadLettersDdl } from '../../core/deadLetters.ts';
-import { messageOf, TidegateError } from '../../core/errors.ts';
 import { chIdentifier, chLiteral, chTable } from '../../core/identifiers.ts';
 import { streamLanes } from '../../core/lanes.ts';
 import { DEAD_LETTERS_TABLE } from '../../core/names.ts';
 import type { PlannedStep } from '../../core/plan.ts';
+import { readSql } from '../readSql.ts';
 import { planEvent } from './events.ts';
+import { martSteps } from './marts.ts';
 import type { SourcePlan } from './source.ts';
 
 /** Plans database, targets, landing tables and views. Tables that exist are left alone; a view whose SQL changed is replaced. */
@@ -69,24 +68,11 @@ export async function planClickHouse(
   for (const event of pipeline.events) {
     steps.push(...(await planEvent({ clickhouse, database, event, comments, fingerprint: fingerprintOf })));
   }
+  // Before the views, which may read them.
+  steps.push(...(await martSteps(clickhouse, found, comments)));
   for (const view of pipeline.views) {
-    const select = await readView(found, view.file);
+    const select = await readSql(found, view.file);
     steps.push(viewStep(view.name, `CREATE OR REPLACE VIEW ${chTable({ database, name: view.name })} AS ${select}`));
   }
   return steps;
-}
-
-async function readView(found: FoundPipeline, file: string): Promise<string> {
-  try {
-    return (await readFile(join(found.folder, file), 'utf8')).trim().replace(/;$/, '');
-  } catch (cause) {
-    throw new TidegateError(
-      'INVALID_DEFINITION',
-      `pipeline '${found.pipeline.name}': cannot read ${file}: ${messageOf(cause)}`,
-      {
-        remedy: "Correct the view's file; it is relative to the definition's folder.",
-        cause,
-      },
-    );
-  }
 }

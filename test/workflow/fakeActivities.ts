@@ -9,6 +9,7 @@ import type {
   StreamProgress,
   VerifyReport,
 } from '../../core/activityTypes.ts';
+import { daysBetween, partitionOf } from '../../core/days.ts';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../core/errors.ts';
 import type { Activities } from './namespace.ts';
 
@@ -138,6 +139,22 @@ export class FakeActivities {
         }
         return { table, rows: 3, bytes: 30, seconds: 0.1 };
       },
+      async awaitInputs(name) {
+        of(name).begin('awaitInputs');
+        return { at: new Date().toISOString(), lsn: '0/2' };
+      },
+      async planMerge(name, _mart, { days }) {
+        of(name).begin('planMerge');
+        const readyAt = new Date(0).toISOString();
+        const parts = days ? partsOf(daysBetween(days)) : [];
+        return { definitionHash: 'hash', parts: parts.map((part) => ({ ...part, readyAt })) };
+      },
+      async mergeDays(name, _mart, { partition, days }) {
+        of(name).begin('mergeDays');
+        await of(name).copies;
+        of(name).events.push(`merged ${days.map(({ day }) => day).join(' ')}`);
+        return { partition, days: days.map(({ day }) => day), rows: days.length, seconds: 0.1 };
+      },
       async verifyTables(name) {
         of(name).begin('verifyTables');
         await of(name).copies;
@@ -145,4 +162,9 @@ export class FakeActivities {
       },
     };
   }
+}
+
+function partsOf(days: readonly string[]): { partition: string; days: string[] }[] {
+  const byPartition = Map.groupBy(days, (day) => partitionOf(day, 'month'));
+  return [...byPartition].map(([partition, found]) => ({ partition, days: found }));
 }

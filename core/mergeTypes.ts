@@ -1,0 +1,75 @@
+/** What the workflows and activities of marts say to each other: names, days and counts. */
+
+/** A point up to which everything has landed. */
+export interface Watermark {
+  /** What was in a topic, or committed at the source, at this time (ISO 8601) has landed. */
+  at: string;
+  /** The source's LSN of that time; null when no input is a stream table. */
+  lsn: string | null;
+}
+
+/** Which days are merged; days are written as `2026-01-31`, in UTC. */
+export interface MergeRequest {
+  /** These, both included, also when they are merged already. */
+  days?: { from: string; to: string };
+  /** And all that are not merged or dirty up to this one, included. */
+  outstandingUpTo?: string;
+}
+
+/** Days of one partition that may be merged from the same moment on. */
+export interface MergePart {
+  partition: string;
+  days: string[];
+  /** When all their input may have landed (ISO 8601). */
+  readyAt: string;
+}
+
+export interface MergePlan {
+  /** SHA-256 of the definition that the activity resolved, for the record. */
+  definitionHash: string;
+  parts: MergePart[];
+}
+
+export interface DayToMerge {
+  day: string;
+  watermark: Watermark;
+}
+
+/** Result of mergeDays. */
+export interface MergedPart {
+  partition: string;
+  days: string[];
+  /** Rows of the mart on these days. */
+  rows: number;
+  seconds: number;
+}
+
+/** Heartbeat of mergeDays. */
+export interface MergeProgress {
+  step: 'preparing' | 'keeping other days' | 'selecting' | 'swapping' | 'noting' | 'done';
+  partition: string;
+  days: number;
+  /** Rows that the running statement has read and written. */
+  read: number;
+  written: number;
+}
+
+/** Heartbeat of awaitInputs. */
+export interface AwaitProgress {
+  waitingFor: string;
+  /** Why it does not come, one sentence; null while nothing is wrong. */
+  problem: string | null;
+}
+
+/** Activities on the task queue `batch`. */
+export interface MergeActivities {
+  /** Waits until everything has landed that was there when it began. Heartbeats AwaitProgress. */
+  awaitInputs(pipeline: string, mart: string): Promise<Watermark>;
+  /** Which days are to be merged, by partition, those that may be merged now first. */
+  planMerge(pipeline: string, mart: string, request: MergeRequest): Promise<MergePlan>;
+  /**
+   * Replaces one partition by one in which these days are computed anew and the others are as they were, then notes what it
+   * was computed from. Running it again gives the same. Never two of a partition at once. Heartbeats MergeProgress.
+   */
+  mergeDays(pipeline: string, mart: string, work: { partition: string; days: DayToMerge[] }): Promise<MergedPart>;
+}
