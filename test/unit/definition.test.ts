@@ -24,6 +24,7 @@ suite('a pipeline definition', () => {
       ],
       events: [],
       views: [],
+      marts: [],
     });
   });
 
