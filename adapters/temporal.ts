@@ -1,6 +1,7 @@
 import { Client, Connection, ServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import type { SupervisorPhase, SupervisorStatus } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
+import type { MergeRequest } from '../core/mergeTypes.ts';
 import { TASK_QUEUES, workflowIds } from '../core/names.ts';
 import { searchAttributes } from '../core/searchAttributes.ts';
 import type { Environment } from './environment.ts';
@@ -18,7 +19,7 @@ export interface StreamView {
 interface StartOptions {
   workflowId: string;
   queue: keyof typeof TASK_QUEUES;
-  args: [pipeline: string, table?: string];
+  args: [pipeline: string, table?: string, request?: MergeRequest];
   summary: string;
 }
 
@@ -72,6 +73,19 @@ export class Temporal {
     return await this.#start('verifyPipeline', {
       ...{ workflowId: workflowIds.verify(pipeline), queue: 'batch', args: [pipeline] },
       summary: `Verify ${pipeline}`,
+    });
+  }
+
+  /**
+   * Starts a merge of a mart, or joins the one of the same days that runs.
+   * @param request without `days`: all days that are not merged or dirty, up to yesterday.
+   */
+  async startMerge(pipeline: string, mart: string, { days }: Pick<MergeRequest, 'days'>): Promise<string> {
+    const what = days ? `${days.from}..${days.to}` : 'outstanding';
+    return await this.#start('mergeMart', {
+      ...{ workflowId: workflowIds.merge(pipeline, mart, what), queue: 'batch' },
+      args: days ? [pipeline, mart, { days }] : [pipeline, mart],
+      summary: `Merge ${pipeline}.${mart}, ${days ? `${days.from} to ${days.to}` : 'all days that need it'}`,
     });
   }
 

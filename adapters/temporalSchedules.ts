@@ -1,6 +1,6 @@
 import { type Client, type ScheduleDescription, ScheduleNotFoundError } from '@temporalio/client';
 import { TASK_QUEUES } from '../core/names.ts';
-import { type ExistingSchedule, fingerprint, SCHEDULE_POLICY, type WantedSchedule } from '../core/schedules.ts';
+import { type ExistingSchedule, fingerprint, policyOf, subjectOf, type WantedSchedule } from '../core/schedules.ts';
 import { searchAttributes } from '../core/searchAttributes.ts';
 
 /** A schedule's own memo says whose it is; schedules that people made by hand lack it. */
@@ -70,10 +70,9 @@ export async function deleteSchedule(client: Client, id: string): Promise<void> 
 }
 
 function definitionOf({ id, cron, work, note }: WantedSchedule) {
-  const attributes = searchAttributes({
-    pipeline: work.pipeline,
-    ...(work.kind === 'reference' && { table: work.table }),
-  });
+  const table = subjectOf(work);
+  const attributes = searchAttributes({ pipeline: work.pipeline, ...(table !== undefined && { table }) });
+  const { overlap, catchupMs } = policyOf(work);
   return {
     // The server turns cron text into calendars but keeps the comment, by which the text is found again.
     spec: { cronExpressions: [`${cron} #${cron}`] },
@@ -86,7 +85,7 @@ function definitionOf({ id, cron, work, note }: WantedSchedule) {
       typedSearchAttributes: attributes,
       staticSummary: note,
     },
-    policies: { overlap: SCHEDULE_POLICY.overlap, catchupWindow: SCHEDULE_POLICY.catchupMs },
+    policies: { overlap, catchupWindow: catchupMs },
     typedSearchAttributes: attributes,
   };
 }

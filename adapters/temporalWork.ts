@@ -73,7 +73,10 @@ const POLL_MS = 500;
  */
 export async function followWork<T>(
   client: Client,
-  { workflowId, onActivities }: { workflowId: string; onActivities: (activities: PendingActivity[]) => void },
+  {
+    workflowId,
+    onActivities,
+  }: { workflowId: string; onActivities: (found: PendingActivity[]) => void | Promise<void> },
 ): Promise<T> {
   const result = client.workflow.getHandle(workflowId).result() as Promise<T>;
   let ended = false;
@@ -86,7 +89,7 @@ export async function followWork<T>(
   });
   while (!ended) {
     const work = await describeWork(client, workflowId);
-    if (work && !ended) onActivities(work.activities);
+    if (work && !ended) await onActivities(work.activities);
     await Promise.race([end, delay(POLL_MS)]);
   }
   return await result;

@@ -27,6 +27,14 @@ export function isDay(text: string): boolean {
   return Number.isFinite(time) && time >= 0 && dayOf(time) === text;
 }
 
+/** Why no merge can be about these days, in words; null when one can. @param today as days are written. */
+export function refusedRange({ from, to }: { from: string; to: string }, today: string): string | null {
+  const wrong = [from, to].find((day) => !isDay(day));
+  if (wrong !== undefined) return `'${wrong}' is no day; write it as 2026-01-31, in UTC`;
+  if (from > to) return `${from} comes after ${to}`;
+  return to > today ? `${to} has not begun yet, in UTC` : null;
+}
+
 /** All days from the first to the last, both included. */
 export function daysBetween({ from, to }: { from: string; to: string }): string[] {
   const days: string[] = [];

@@ -25,6 +25,9 @@ export interface MartDay {
   replayed: string;
 }
 
+/** The first day that ClickHouse's Date has. */
+export const FIRST_DAY = '1970-01-01';
+
 const PARTITION_FUNCTIONS: Record<PartitionUnit, string> = { day: 'toYYYYMMDD', month: 'toYYYYMM' };
 
 /** The statement that creates the table of merged periods; it says IF NOT EXISTS. The last note of a day counts. */

@@ -12,7 +12,7 @@ export interface Watermark {
 export interface MergeRequest {
   /** These, both included, also when they are merged already. */
   days?: { from: string; to: string };
-  /** And all that are not merged or dirty up to this one, included. */
+  /** And all that are not merged or dirty up to this one, included, as far as all their input may have landed. */
   outstandingUpTo?: string;
 }
 
@@ -42,6 +42,22 @@ export interface MergedPart {
   /** Rows of the mart on these days. */
   rows: number;
   seconds: number;
+}
+
+/** Result of mergeMart. */
+export interface MergeResult {
+  parts: MergedPart[];
+  days: number;
+  rows: number;
+}
+
+/** What mergeMart answers to the query `progress`. */
+export interface MartProgress {
+  /** How many parts there are, as far as that is known. */
+  parts: number;
+  merged: MergedPart[];
+  /** The partition that is being merged; null while input is waited for. */
+  merging: string | null;
 }
 
 /** Heartbeat of mergeDays. */

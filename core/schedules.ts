@@ -37,10 +37,16 @@ export interface ScheduleChanges {
   taken: WantedSchedule[];
 }
 
+/** The label of the one table or mart that the work is about; undefined when it is about a whole pipeline. */
+export function subjectOf(work: ScheduledWork): string | undefined {
+  if (work.kind === 'verify') return undefined;
+  return work.kind === 'merge' ? work.mart : work.table;
+}
+
 /** When every pipeline is verified, in UTC: after the default time of reference loads. */
 const VERIFY_CRON = '30 4 * * *';
 
-/** One schedule for each reference table, and one a pipeline that verifies it. */
+/** One schedule for each reference table and each mart, and one a pipeline that verifies it. */
 export function wantedSchedules(pipelines: readonly Pipeline[]): WantedSchedule[] {
   return pipelines.flatMap((pipeline) => {
     const { name } = pipeline;
@@ -48,13 +54,22 @@ export function wantedSchedules(pipelines: readonly Pipeline[]): WantedSchedule[
       const work: ScheduledWork = { kind: 'reference', pipeline: name, table: label };
       return { id: scheduleIds.reference(name, label), cron: schedule!, work, note: `Loads ${name}.${label} whole` };
     });
+    const merges = pipeline.marts.map(({ name: mart, schedule }): WantedSchedule => {
+      const work: ScheduledWork = { kind: 'merge', pipeline: name, mart };
+      return {
+        id: scheduleIds.merge(name, mart),
+        cron: schedule,
+        work,
+        note: `Merges ${name}.${mart} for the day before`,
+      };
+    });
     const verify: WantedSchedule = {
       id: scheduleIds.verify(name),
       cron: VERIFY_CRON,
       work: { kind: 'verify', pipeline: name },
       note: `Compares ${name} with its source`,
     };
-    return [...loads, verify];
+    return [...loads, ...merges, verify];
   });
 }
 
@@ -74,6 +89,16 @@ export interface SchedulePolicy {
 /** A start is skipped while the one before still runs; after an outage, one of the last hour is made up for. */
 export const SCHEDULE_POLICY = { overlap: 'SKIP', catchupMs: 3_600_000 } as const satisfies SchedulePolicy;
 
+/**
+ * Each merge is about a day of its own, and those of one partition wait for each other by themselves: so none is skipped,
+ * and a backfill starts one for every day.
+ */
+const MERGE_POLICY = { overlap: 'ALLOW_ALL', catchupMs: 86_400_000 } as const satisfies SchedulePolicy;
+
+export function policyOf({ kind }: ScheduledWork): typeof SCHEDULE_POLICY | typeof MERGE_POLICY {
+  return kind === 'merge' ? MERGE_POLICY : SCHEDULE_POLICY;
+}
+
 /** Compares what is wanted with what there is. Each list keeps the order of its input. */
 export function diffSchedules(
   wanted: readonly WantedSchedule[],
@@ -84,7 +109,7 @@ export function diffSchedules(
   const changes: ScheduleChanges = { create: [], update: [], unchanged: [], orphans: [], taken: [] };
   for (const each of wanted) {
     const found = byId.get(each.id);
-    const same = found?.fingerprint === fingerprint({ ...each, policy: SCHEDULE_POLICY });
+    const same = found?.fingerprint === fingerprint({ ...each, policy: policyOf(each.work) });
     if (!found) changes.create.push(each);
     else if (!found.ours) changes.taken.push(each);
     else changes[same ? 'unchanged' : 'update'].push(each);

@@ -2,6 +2,7 @@ import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@tempo
 import {
   ChildWorkflowCancellationType,
   condition,
+  continueAsNew,
   defineQuery,
   getExternalWorkflowHandle,
   ParentClosePolicy,
@@ -10,49 +11,69 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import { dayAfter, dayOf } from '../core/days.ts';
+import { dayAfter, dayOf, refusedRange } from '../core/days.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { PartitionRequest } from '../core/mergeQueue.ts';
-import type { MergedPart, MergePart, MergeRequest, Watermark } from '../core/mergeTypes.ts';
+import type { MartProgress, MergedPart, MergePart, MergeRequest, MergeResult, Watermark } from '../core/mergeTypes.ts';
 import { workflowIds } from '../core/names.ts';
 import { searchAttributes } from '../core/searchAttributes.ts';
 import { awaitInputs, planMerge } from './activities.ts';
 import { addDaysSignal, type MergeAnswer, mergedSignal, mergePartition } from './mergePartition.ts';
 import { publish } from './publish.ts';
 
-export interface MergeResult {
-  parts: MergedPart[];
-  days: number;
-  rows: number;
+/** What a merge has done so far, and what remains. */
+interface Earlier {
+  parts: MergePart[];
+  merged: MergedPart[];
 }
 
-/** Which parts are merged, and how many there are. */
-export const progressQuery = defineQuery<{ parts: number; merged: MergedPart[] }>('progress');
+export const progressQuery = defineQuery<MartProgress>('progress');
 
 /**
  * Merges days of a mart, partition by partition.
  * @param request default: every day up to the one before the start that is not merged, or dirty.
+ * @param earlier what the run before this one has left, when there were too many partitions for one.
  */
-export async function mergeMart(pipeline: string, mart: string, request?: MergeRequest): Promise<MergeResult> {
-  const merged: MergedPart[] = [];
+export async function mergeMart(
+  pipeline: string,
+  mart: string,
+  request?: MergeRequest,
+  earlier?: Earlier,
+): Promise<MergeResult> {
+  const merged = earlier?.merged ?? [];
   const answers: MergeAnswer[] = [];
-  let parts: MergePart[] = [];
-  setHandler(progressQuery, () => ({ parts: parts.length, merged }));
+  let remaining = earlier?.parts ?? [];
+  let merging: string | null = null;
+  setHandler(progressQuery, () => ({ parts: merged.length + remaining.length, merged, merging }));
   setHandler(mergedSignal, (answer) => void answers.push(answer));
   const say = (stage: string, details: string) => publish({ pipeline, table: mart, stage, details });
 
+  const today = dayOf(workflowInfo().startTime);
+  const refused = request?.days && refusedRange(request.days, today);
+  if (refused) throw refusal('INVALID_SETTING', `${refused}. Start it again with other days.`);
   say('waiting', `Waiting until what **${pipeline}.${mart}** reads has landed.`);
   let watermark = await awaitInputs(pipeline, mart);
-  const yesterday = dayAfter(dayOf(workflowInfo().startTime), -1);
-  ({ parts } = await planMerge(pipeline, mart, request ?? { outstandingUpTo: yesterday }));
-  for (const part of parts) {
-    const days = `${part.days[0]} to ${part.days.at(-1)}`;
+  if (!earlier) {
+    const plan = await planMerge(pipeline, mart, request ?? { outstandingUpTo: dayAfter(today, -1) });
+    remaining = plan.parts;
+  }
+  for (let part = remaining[0]; part; part = remaining[0]) {
+    if (workflowInfo().continueAsNewSuggested) {
+      return await continueAsNew<typeof mergeMart>(pipeline, mart, request, { parts: remaining, merged });
+    }
+    const days =
+      part.days.length === 1 ? part.days[0] : `${part.days.length} days, ${part.days[0]} to ${part.days.at(-1)},`;
     while (watermark.at < part.readyAt) {
       say('waiting', `${days} may be merged from ${part.readyAt} on, when late input has landed.`);
       await sleep(Math.max(0, Date.parse(part.readyAt) - Date.now()) + 1000);
       watermark = await awaitInputs(pipeline, mart);
     }
-    say('merging', `Merging ${days} into partition ${part.partition}; ${merged.length} of ${parts.length} are done.`);
+    merging = part.partition;
+    const done = `${merged.length} of ${merged.length + remaining.length} parts are done.`;
+    say('merging', `Merging ${days} into partition ${part.partition}; ${done}`);
     merged.push(await mergePart({ pipeline, mart, part, watermark, answers }));
+    remaining = remaining.slice(1);
+    merging = null;
   }
   const result = {
     parts: merged,
@@ -61,6 +82,10 @@ export async function mergeMart(pipeline: string, mart: string, request?: MergeR
   };
   say('merged', `Merged ${result.days} days, ${result.rows} rows.`);
   return result;
+}
+
+function refusal(code: ErrorCode, message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: code, message: `${code}: ${message}`, nonRetryable: true });
 }
 
 /** How long an answer may take before the partition's workflow is looked for again: it may have been terminated. */

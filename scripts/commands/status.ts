@@ -13,9 +13,19 @@ export function registerStatus(program: Command, context: CommandContext): void 
       const pipelines = await context.pipelines(name);
       const temporal = await context.temporal();
       const { readStatus } = await import('./statusReport.ts');
-      const reports = await readStatus({ temporal, clickhouse: context.clickhouse }, pipelines);
-      if (json) console.log(JSON.stringify({ pipelines: reports }, null, 2));
-      else console.log(reports.map((report) => statusLines(report, Date.now()).join('\n')).join('\n\n'));
+      const { martLine, readMarts } = await import('./statusMarts.ts');
+      const sources = { temporal, clickhouse: context.clickhouse };
+      const [reports, marts] = await Promise.all([readStatus(sources, pipelines), readMarts(sources, pipelines)]);
+      if (json) {
+        const all = reports.map((report, index) => ({ ...report, marts: marts[index] }));
+        console.log(JSON.stringify({ pipelines: all }, null, 2));
+        return;
+      }
+      const texts = reports.map((report, index) => {
+        const martLines = marts[index]!.flatMap((mart) => wrap(`  ${martLine(mart)}`, '    '));
+        return [...statusLines(report, Date.now()), ...martLines].join('\n');
+      });
+      console.log(texts.join('\n\n'));
     });
 }
 
@@ -90,7 +100,7 @@ function copiedText({ rows, estimatedRows }: { rows: number; estimatedRows: numb
   return `${Math.min(99, Math.floor((100 * rows) / estimatedRows))} %`;
 }
 
-function nextText({ at, paused, note }: NonNullable<TableReport['next']>): string {
+export function nextText({ at, paused, note }: NonNullable<TableReport['next']>): string {
   if (paused) return `paused${note ? ` (${note.slice(0, 30)})` : ''}`;
   return at === null ? 'never' : formatTime(at);
 }

@@ -3,6 +3,7 @@ import { findTable } from '../../core/definition.ts';
 import { type CommandContext, requireReferenceTable, splitLoadName } from '../context.ts';
 import { formatBytes, formatCount, formatDuration } from '../output.ts';
 import { runLoad, runVerify } from './triggerFollow.ts';
+import { registerTriggerMerge } from './triggerMerge.ts';
 import { reportLines } from './verify.ts';
 
 export function registerTrigger(program: Command, context: CommandContext): void {
@@ -28,6 +29,8 @@ export function registerTrigger(program: Command, context: CommandContext): void
       const took = formatDuration(seconds * 1000);
       console.log(`${pipeline!.name}.${table.label}: ${formatCount(rows)} rows, ${formatBytes(bytes)} in ${took}`);
     });
+
+  registerTriggerMerge(trigger, context);
 
   trigger
     .command('verify')

@@ -1,10 +1,11 @@
 import type { PendingActivity } from '../../adapters/temporalWork.ts';
 import type { CopyProgress, ReferenceResult, VerifyReport } from '../../core/activityTypes.ts';
 import { failureOf } from '../../core/failures.ts';
+import type { AwaitProgress, MergeProgress } from '../../core/mergeTypes.ts';
 import type { CommandContext } from '../context.ts';
 import { formatBytes, formatCount } from '../output.ts';
 
-type Say = (line: string) => void;
+export type Say = (line: string) => void;
 
 /** Starts or joins the load of a reference table and waits for it. @throws an Error with the failure's own line. */
 export async function runLoad(
@@ -29,7 +30,8 @@ export async function runVerify(
   return await orItsReason(followVerify(temporal.client, { workflowId, onActivities: newsOf(pipeline, say) }));
 }
 
-async function orItsReason<T>(work: Promise<T>): Promise<T> {
+/** @throws an Error with the failure's own line. */
+export async function orItsReason<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -38,7 +40,7 @@ async function orItsReason<T>(work: Promise<T>): Promise<T> {
 }
 
 /** Turns what is seen of the activities into lines, each said once. */
-function newsOf(name: string, say: Say): (activities: PendingActivity[]) => void {
+export function newsOf(name: string, say: Say): (activities: PendingActivity[]) => void {
   let last = '';
   return (activities) => {
     for (const activity of activities) {
@@ -54,11 +56,20 @@ export function activityNews({ started, attempt, heartbeat, lastFailure }: Pendi
   if (!started && lastFailure) return `attempt ${attempt} follows; the one before failed: ${lastFailure.message}`;
   if (!started) return 'waiting for a worker';
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
-  const { tables, comparing } = (heartbeat ?? {}) as Partial<CopyProgress & { comparing: string | null }>;
+  const { tables, comparing, step, waitingFor, problem, ...counts } = (heartbeat ?? {}) as Partial<
+    CopyProgress & { comparing: string | null } & MergeProgress & AwaitProgress
+  >;
+  if (waitingFor !== undefined) return `waiting for ${waitingFor}${problem ? `: ${problem}` : ''}${again}`;
+  if (step !== undefined) return mergeNews({ step, ...counts } as MergeProgress) + again;
   if (comparing !== undefined)
     return `${comparing === null ? 'waiting for the stream' : `comparing ${comparing}`}${again}`;
   if (tables === undefined) return `running${again}`;
   return tables.map(copyNews).join(', ') + again;
+}
+
+function mergeNews({ step, partition, read, written }: MergeProgress): string {
+  const counts = read > 0 ? `: ${formatCount(read)} rows read, ${formatCount(written)} written` : '';
+  return `partition ${partition}: ${step}${counts}`;
 }
 
 function copyNews({ phase, rows, bytes, estimatedRows }: CopyProgress['tables'][number]): string {
