@@ -6,6 +6,7 @@ import { messageOf, TidegateError } from '../core/errors.ts';
 import { type PipelineReport, readStatus } from './commands/statusReport.ts';
 import { reportLines } from './commands/verify.ts';
 import { bringUp, type LocalSystem } from './start/localSystem.ts';
+import { firstMerges } from './start/merges.ts';
 import { onceReport } from './start/onceReport.ts';
 import { type StartOptions, startCommand } from './start/options.ts';
 import { runTraffic } from './start/traffic.ts';
@@ -35,6 +36,7 @@ async function main(options: StartOptions): Promise<void> {
     say(`\nTemporal Web UI  ${system.stack.env['TEMPORAL_UI_URL']}\n`);
     const view = new LiveView(process.stdout);
     await follow(system, { view, signal, until: settled });
+    if (!signal.aborted) await Promise.race([firstMerges(system, say), interrupted(signal)]);
     if (options.once) await verifyOnce(system);
     else await keepRunning(system, { options, view, signal });
   } finally {
@@ -62,6 +64,10 @@ async function follow(
     await sleep(500, undefined, { signal }).catch(() => undefined);
   }
   view.finish();
+}
+
+function interrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 /** True once every reference table is loaded and every stream flows. */
@@ -101,7 +107,9 @@ async function keepRunning(
 ): Promise<void> {
   console.log(`Everything streams after ${seconds()} s.`);
   const traffic =
-    options.traffic > 0 ? runTraffic(system, { ratePerSecond: options.traffic, signal }) : Promise.resolve();
+    options.traffic > 0
+      ? runTraffic(system, { ratePerSecond: options.traffic, rows: options.rows, signal })
+      : Promise.resolve();
   await Promise.all([traffic, follow(system, { view, signal, until: () => false })]);
 }
 

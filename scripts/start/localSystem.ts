@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { applyPlan, planPipeline } from '../../activities/planPipeline.ts';
 import { ClickHouse } from '../../adapters/clickhouse.ts';
 import { type Definitions, loadDefinitions } from '../../adapters/definitions.ts';
@@ -14,11 +13,9 @@ import type { OpenSession } from '../../pipelines/generator.ts';
 import { worker } from '../../stack/services/worker.ts';
 import { type RunningStack, startStack } from '../../stack/stack.ts';
 import { reconcileSchedules } from '../commands/schedule.ts';
+import { sendEvents } from './events.ts';
 import type { StartOptions } from './options.ts';
-import { chooseSources, type GeneratedPipeline } from './sources.ts';
-
-/** Generated data is the same on every machine. */
-const SEED = 20_240_117;
+import { chooseSources, type GeneratedPipeline, generatedFolder, SEED } from './sources.ts';
 
 /** Everything that `npm start` brings up, ready to be watched. */
 export interface LocalSystem {
@@ -59,6 +56,7 @@ export async function bringUp({ options, say, signal }: BringUp): Promise<LocalS
     const clickhouse = ClickHouse.from(environment);
     const system: LocalSystem = { stack, environment, definitions, temporal, clickhouse, pipelines, open };
     await startWorkflows(system, say);
+    await sendEvents(system, { rows: options.rows, say, signal });
     return system;
   } catch (error) {
     await stack.stop();
@@ -84,7 +82,7 @@ async function fillSource(context: {
     database,
     ownerPassword: stack.secret(`${database}_owner`),
     capturePassword: stack.secret('capture'),
-    folder: join(stack.home, 'generated', name),
+    folder: generatedFolder(stack.home, name),
     seed: SEED,
     ...(options.rows !== undefined && { rows: options.rows }),
     onProgress: tell,

@@ -10,6 +10,14 @@ export interface GeneratedPipeline extends FoundPipeline {
   generator: SourceGenerator;
 }
 
+/** Generated data is the same on every machine. */
+export const SEED = 20_240_117;
+
+/** Where the generated data of a pipeline are kept. */
+export function generatedFolder(home: string, pipeline: string): string {
+  return join(home, 'generated', pipeline);
+}
+
 const generatorFile = (found: FoundPipeline) => join(found.folder, 'generator.ts');
 
 /**

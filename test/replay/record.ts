@@ -116,5 +116,34 @@ async function recordBatch(): Promise<void> {
   }
 }
 
-await recordSupervisor();
-await recordBatch();
+/** A merge of two partitions, of which one is tried again, as a schedule starts it. */
+async function recordMerges(): Promise<void> {
+  const fake = fakes.pipeline('crm');
+  fake.outstanding = ['2025-11-30'];
+  fake.readyInMs = 1000;
+  fake.fail('mergeDays', typedFailure('SERVICE_UNREACHABLE'));
+  const work = { kind: 'merge', pipeline: 'crm', mart: 'daily' };
+  const started = await client.workflow.start('startScheduled', {
+    ...{ workflowId: 'scheduled-merge', taskQueue: 'batch', args: [work] },
+  });
+  const { workflowId }: { workflowId: string } = await started.result();
+  await save(namespace, {
+    workflowId: 'scheduled-merge',
+    runId: started.firstExecutionRunId,
+    file: 'startScheduled-2',
+  });
+  const files = [
+    [workflowId, 'mergeMart-1'],
+    ['merge-crm-daily-202511', 'mergePartition-1'],
+  ] as const;
+  for (const [id, file] of files) {
+    const { runId } = await client.workflow.getHandle(id).describe();
+    await save(namespace, { workflowId: id, runId, file });
+  }
+}
+
+/** `node test/replay/record.ts merges` records a part. */
+const parts = { supervisor: recordSupervisor, batch: recordBatch, merges: recordMerges };
+for (const [part, record] of Object.entries(parts)) {
+  if (process.argv[2] === undefined || process.argv[2] === part) await record();
+}

@@ -24,8 +24,12 @@ export class FakePipeline {
   /** Makes the running stream or watch fail. */
   readonly breakers: Partial<Record<keyof Activities, (error: Error) => void>> = {};
   report: VerifyReport | undefined;
-  /** Held back until it resolves. */
+  /** Copies and merges are held back until it resolves. */
   copies: Promise<void> = Promise.resolve();
+  /** Days that no merge or not the last event has reached. */
+  outstanding: string[] = [];
+  /** How long after they are planned days may be merged; milliseconds. */
+  readyInMs = -86_400_000;
 
   count(event: string): number {
     return this.events.filter((each) => each === event).length;
@@ -143,10 +147,11 @@ export class FakeActivities {
         of(name).begin('awaitInputs');
         return { at: new Date().toISOString(), lsn: '0/2' };
       },
-      async planMerge(name, _mart, { days }) {
+      async planMerge(name, _mart, { days, outstandingUpTo }) {
         of(name).begin('planMerge');
-        const readyAt = new Date(0).toISOString();
-        const parts = days ? partsOf(daysBetween(days)) : [];
+        const readyAt = new Date(Date.now() + of(name).readyInMs).toISOString();
+        const more = outstandingUpTo === undefined ? [] : of(name).outstanding;
+        const parts = partsOf([...new Set([...(days ? daysBetween(days) : []), ...more])].sort());
         return { definitionHash: 'hash', parts: parts.map((part) => ({ ...part, readyAt })) };
       },
       async mergeDays(name, _mart, { partition, days }) {
