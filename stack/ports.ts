@@ -17,6 +17,10 @@ export const portNames = [
 export type PortName = (typeof portNames)[number];
 export type Ports = Readonly<Record<PortName, number>>;
 
+/** Ports of what may be started beside the stack's own services. */
+export const addedPorts = { report: 18090, login: 18091 } as const;
+export type AddedPortName = keyof typeof addedPorts;
+
 export const fixedPorts: Ports = {
   postgres: 15432,
   clickhouse: 18123,
@@ -63,6 +67,27 @@ export async function choosePorts(
   }
   writeFileAtomically(home.portsFile, `${JSON.stringify(ports, null, 2)}\n`, 0o600);
   return ports;
+}
+
+/**
+ * A port for a process that is added to the stack, chosen as those of the stack are.
+ * @throws TidegateError when another program holds the fixed one.
+ */
+export async function claimPort(home: Home, options: { mode: 'fixed' | 'auto'; name: AddedPortName }): Promise<number> {
+  const { mode, name } = options;
+  if (mode === 'fixed') {
+    if (await isFree(addedPorts[name])) return addedPorts[name];
+    throw stackFailed(
+      `port ${addedPorts[name]} (${name}) is in use by another program`,
+      'Free it, or start with --ports auto.',
+    );
+  }
+  const before = JSON.parse(readIfThere(home.portsFile) ?? '{}') as Record<string, number>;
+  const earlier = before[name];
+  const port =
+    earlier !== undefined && (await isFree(earlier)) ? earlier : await findFree(new Set(Object.values(before)));
+  writeFileAtomically(home.portsFile, `${JSON.stringify({ ...before, [name]: port }, null, 2)}\n`, 0o600);
+  return port;
 }
 
 async function requireFree(names: readonly PortName[]): Promise<void> {

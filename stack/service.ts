@@ -9,6 +9,8 @@ export interface ServiceContext {
   readonly ports: Ports;
   readonly credentials: Credentials;
   readonly say: Say;
+  /** What ClickHouse's account of the report service may do: `SELECT ON db.table`. */
+  readonly reportGrants: readonly string[];
   /** Aborted when the start is given up; whatever takes long listens to it. */
   readonly signal: AbortSignal;
 }

@@ -14,7 +14,7 @@ import {
 import { endProcess, readPidFile, removePidFile } from './identity.ts';
 import { tryLock } from './lock.ts';
 import { needs, type ServiceName, serviceNames, stopOrder, withNeeds } from './names.ts';
-import { choosePorts } from './ports.ts';
+import { type AddedPortName, choosePorts, claimPort } from './ports.ts';
 import { sayer } from './progress.ts';
 import type { Service } from './service.ts';
 import { clickhouse } from './services/clickhouse.ts';
@@ -34,6 +34,8 @@ export interface StackOptions {
   readonly ports: 'fixed' | 'auto';
   /** All services unless given; whatever these need is started too. */
   readonly services?: readonly ServiceName[];
+  /** What the account `tidegate_report` of ClickHouse may do, as the middle of a GRANT: `SELECT ON db.table`; nothing unless given. */
+  readonly reportGrants?: readonly string[];
   /** Forgets the data, logs and passwords of earlier runs in this home. */
   readonly fresh?: boolean;
   /** Gets plain lines such as `kafka      starting (5 s)`. */
@@ -51,6 +53,8 @@ export interface RunningStack {
   publish(values: Readonly<Record<string, string>>): void;
   /** A random password of that name, made once for this home and kept. */
   secret(name: string): string;
+  /** A port for one more process, chosen as those of the services are. */
+  claimPort(name: AddedPortName): Promise<number>;
   /** Starts one more process under the stack's care: watched, logged, started again when it dies, stopped first. */
   run(service: Service): Promise<void>;
   /** The processes now running; a restart changes them, and a service that is down has 0. */
@@ -94,7 +98,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     if (options.fresh === true) await clearHome(home);
     await requireTools(names);
     const ports = await choosePorts(home, { mode: options.ports, services: names });
-    const shared = { home, ports, credentials: loadCredentials(home) };
+    const shared = { home, ports, credentials: loadCredentials(home), reportGrants: options.reportGrants ?? [] };
     const failure = new AbortController();
     const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal]);
     for (const name of names) {
@@ -109,7 +113,8 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
       supervisors.set(service.name, supervisor);
       await supervisor.start();
     };
-    return runningStack({ supervisors, env, home, run, stopAll });
+    const claim = async (name: AddedPortName) => await claimPort(home, { mode: options.ports, name });
+    return runningStack({ supervisors, env, home, run, claimPort: claim, stopAll });
   } catch (error) {
     await stopAll();
     throw options.signal?.aborted === true ? options.signal.reason : error;
@@ -121,9 +126,10 @@ function runningStack(parts: {
   env: Record<string, string>;
   home: Home;
   run: (service: Service) => Promise<void>;
+  claimPort: RunningStack['claimPort'];
   stopAll: () => Promise<void>;
 }): RunningStack {
-  const { supervisors, env, home, run, stopAll } = parts;
+  const { supervisors, env, home, run, claimPort, stopAll } = parts;
   const find = (name: string): Supervisor => {
     const supervisor = supervisors.get(name);
     if (supervisor === undefined) throw stackFailed(`${name} is not part of this stack`, 'Start the stack with it.');
@@ -136,6 +142,7 @@ function runningStack(parts: {
     publish: (values) => writeEnvFile(home, Object.assign(env, values)),
     secret: (name) => loadSecret(home, name),
     run,
+    claimPort,
     get pids() {
       return Object.fromEntries([...supervisors].map(([name, { pid }]) => [name, pid]));
     },

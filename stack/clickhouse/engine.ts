@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { type ChdbResult, Session } from 'chdb';
 import { raise } from './errors.ts';
 import { PipePool } from './pipes.ts';
+import { writeRoles } from './roles.ts';
 import { quote } from './statement.ts';
+import type { User } from './users.ts';
 
 /** How many statements run side by side; more wait for their turn. Each may take two threads of libuv's pool. */
 export const MAX_STATEMENTS = 48;
@@ -16,6 +18,8 @@ export interface StatementContext {
   userSettings: Iterable<[string, string]>;
   settings: Map<string, string>;
   params: Map<string, string>;
+  /** The only role that is active; without one, everything is allowed. */
+  role: string | undefined;
 }
 
 /** A statement's own connection to the engine, and its pipe. */
@@ -39,10 +43,10 @@ export class Engine {
   readonly #running = new Map<string, RunningStatement>();
   #closing = false;
 
-  constructor(path: string) {
+  constructor(path: string, users: readonly User[]) {
     this.#path = path;
     try {
-      this.#anchor = new Session(path);
+      this.#anchor = new Session(path, { connectionArgs: [`--config-file=${writeRoles(path, users)}`] });
     } catch (error) {
       throw new Error(
         `The engine cannot open ${path}. Stop the other process that uses it, or read its message above.`,
@@ -121,7 +125,8 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * Statements that set a fresh connection up. Values travel as string literals, which the engine converts to each setting's type;
  * a parameter's literal is read as escaped text, exactly as the HTTP interface reads `param_*`.
  */
-function prelude({ database, readonly, userSettings, settings, params }: StatementContext, mark: string): string {
+function prelude(context: StatementContext, mark: string): string {
+  const { role, database, readonly, userSettings, settings, params } = context;
   const assign = (entries: Iterable<[string, string]>, prefix = '') =>
     [...entries].map(([name, value]) => {
       if (!NAME.test(name)) throw raise.unknownSetting(name);
@@ -133,6 +138,7 @@ function prelude({ database, readonly, userSettings, settings, params }: Stateme
   const [refused] = readonly === 1 ? requested.keys() : [];
   if (refused !== undefined) throw raise.readonlySetting(refused);
   const statements = [
+    ...(role === undefined ? [] : [`SET ROLE ${role}`]),
     ...assign(userSettings),
     ...assign([['log_comment', mark]]),
     ...assign(params, 'param_'),

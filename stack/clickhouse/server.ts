@@ -33,7 +33,7 @@ export async function startClickHouseServer(options: {
   port: number;
   users: readonly User[];
 }): Promise<ClickHouseServer> {
-  const engine = new Engine(options.path);
+  const engine = new Engine(options.path, options.users);
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 30_000 }, (message, response) => {
     response.on('error', () => {});
     handle({ message, response, engine, users: options.users }).catch(() => response.destroy());
@@ -104,6 +104,7 @@ function contextOf(request: QueryRequest, user: User): StatementContext {
   return {
     ...request,
     readonly: user.readonly || (request.readonlyMethod ? 2 : 0),
+    role: user.grants && user.name,
     userSettings: userSettings.map(([name, value]): [string, string] => [name, String(value)]),
   };
 }

@@ -10,6 +10,8 @@ export interface User {
   readonly?: 0 | 1 | 2;
   /** Settings of each of this user's statements, for example `max_memory_usage`. */
   settings?: Record<string, string | number>;
+  /** What it may do and read, as the middle of a GRANT: `SELECT ON db.table`. Everything unless given; an empty list: nothing. */
+  grants?: readonly string[];
 }
 
 /**
@@ -22,16 +24,21 @@ export async function loadUsers(path: string): Promise<User[]> {
   if (mode & 0o077) throw new Error(`${path} can be read by others. Run: chmod 600 ${path}`);
   const users: unknown = JSON.parse(await readFile(path, 'utf8'));
   if (!Array.isArray(users) || users.length === 0 || !users.every(isUser)) {
-    throw new Error(`${path} must hold a JSON list of {"name", "password", "readonly"?: 0|1|2, "settings"?: {}}.`);
+    throw new Error(
+      `${path} must hold a JSON list of {"name", "password", "readonly"?: 0|1|2, "settings"?: {}, "grants"?: []}.`,
+    );
   }
   return users;
 }
 
 function isUser(value: unknown): value is User {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, password, readonly, settings } = value as Record<string, unknown>;
+  const { name, password, readonly, settings, grants } = value as Record<string, unknown>;
+  const strings = Array.isArray(grants) && grants.every((grant) => typeof grant === 'string');
   return (
     typeof name === 'string' &&
+    // A role of the engine bears the name.
+    (grants === undefined || (strings && /^[A-Za-z_]\w*$/.test(name))) &&
     typeof password === 'string' &&
     (readonly === undefined || readonly === 0 || readonly === 1 || readonly === 2) &&
     (settings === undefined || (typeof settings === 'object' && settings !== null))

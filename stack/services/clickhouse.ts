@@ -3,11 +3,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stackFailed } from '../error.ts';
 import { writeFileAtomically } from '../files.ts';
+import { loadSecret } from '../home.ts';
 import type { Service, ServiceContext } from '../service.ts';
 
 const server = fileURLToPath(new URL('../clickhouse/main.ts', import.meta.url));
 const writer = 'tidegate';
 const reader = 'tidegate_reader';
+const report = 'tidegate_report';
+/** As deploy/clickhouse/roles.sql has them. The account may change none, so what its answers need is among them. */
+const reportSettings = {
+  max_execution_time: 10,
+  max_memory_usage: 1_000_000_000,
+  max_result_rows: 100_000,
+  max_threads: 2,
+  output_format_json_quote_64bit_integers: 1,
+};
 
 /** ClickHouse's engine behind the HTTP server in stack/clickhouse. */
 export const clickhouse: Service = {
@@ -15,7 +25,7 @@ export const clickhouse: Service = {
   missingTools: async () => [],
   ending: [{ signal: 'SIGTERM', graceMs: 20_000 }],
 
-  async prepare({ home, ports, credentials }) {
+  async prepare({ home, ports, credentials, reportGrants }) {
     if (!existsSync(server))
       throw stackFailed('stack/clickhouse/main.ts is missing', 'Restore it from the repository.');
     const users = join(home.config, 'clickhouse-users.json');
@@ -23,6 +33,10 @@ export const clickhouse: Service = {
     const list = [
       { name: writer, password: credentials.clickhousePassword },
       { name: reader, password: credentials.clickhouseReaderPassword, readonly: 2 },
+      {
+        ...{ name: report, password: loadSecret(home, report) },
+        ...{ readonly: 1, settings: reportSettings, grants: reportGrants },
+      },
     ];
     writeFileAtomically(users, `${JSON.stringify(list, null, 2)}\n`, 0o600);
     const path = join(home.data, 'clickhouse');
@@ -52,6 +66,8 @@ export const clickhouse: Service = {
     CLICKHOUSE_PASSWORD: context.credentials.clickhousePassword,
     CLICKHOUSE_READER_USER: reader,
     CLICKHOUSE_READER_PASSWORD: context.credentials.clickhouseReaderPassword,
+    CLICKHOUSE_REPORT_USER: report,
+    CLICKHOUSE_REPORT_PASSWORD: loadSecret(context.home, report),
   }),
 };
 

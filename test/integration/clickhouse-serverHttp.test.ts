@@ -202,4 +202,34 @@ describe('the HTTP interface', () => {
       '164',
     );
   });
+
+  test('lets an account with grants do what they say, and nothing besides', async () => {
+    for (const table of ['open', 'partly', 'closed']) {
+      await server.post(`CREATE TABLE t.${table} (a Int8, b Int8) ENGINE = MergeTree ORDER BY a`);
+      await server.post(`INSERT INTO t.${table} VALUES (1, 2)`);
+    }
+    await server.post('CREATE VIEW t.around AS SELECT * FROM t.closed');
+    const as = async (name: string, sql: string) =>
+      await server.post(sql, { headers: { 'X-ClickHouse-User': name, 'X-ClickHouse-Key': name[0]! } });
+    assert.equal((await as('limited', 'SELECT a, b FROM t.open')).text, '1\t2\n');
+    assert.equal((await as('limited', 'SELECT a FROM t.partly')).text, '1\n');
+    for (const sql of [
+      'SELECT b FROM t.partly',
+      'SELECT a FROM t.closed',
+      'SELECT a FROM t.around',
+      'SELECT (SELECT max(a) FROM t.closed) FROM t.open',
+      'SELECT a FROM t.open WHERE a IN t.closed',
+      'INSERT INTO t.open VALUES (1, 2)',
+      'INSERT INTO t.open SELECT 1, 2',
+      'CREATE TABLE t.own (a Int8) ENGINE = Memory',
+      "SELECT * FROM file('/etc/hostname', 'LineAsString')",
+      "SELECT * FROM url('http://127.0.0.1:1', 'LineAsString')",
+    ]) {
+      assert.match((await as('limited', sql)).code ?? 'allowed', /^(497|164)$/, sql);
+    }
+    assert.equal((await as('limited', 'SET ROLE everything')).status, 200);
+    assert.equal((await as('limited', 'SELECT a FROM t.closed')).code, '497');
+    assert.equal((await as('nobody', 'SELECT a FROM t.open')).code, '497');
+    assert.equal((await server.post('SELECT a FROM t.closed')).text, '1\n');
+  });
 });

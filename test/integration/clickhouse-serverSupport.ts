@@ -7,11 +7,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client';
+import type { User } from '../../stack/clickhouse/users.ts';
 
-const USERS = [
+const USERS: readonly User[] = [
   { name: 'writer', password: 'w' },
   { name: 'reader', password: 'r', readonly: 1, settings: { max_execution_time: 20 } },
   { name: 'dashboard', password: 'd', readonly: 2, settings: { max_memory_usage: '1G' } },
+  { name: 'limited', password: 'l', readonly: 1, grants: ['SELECT ON t.open', 'SELECT(a) ON t.partly'] },
+  { name: 'nobody', password: 'n', grants: [] },
 ];
 const DEADLINE_MS = 20_000;
 
@@ -34,9 +37,9 @@ export class TestServer implements AsyncDisposable {
   }
 
   /** Starts it as people do, and waits for the line that says it is ready. */
-  static async start(): Promise<TestServer> {
+  static async start(users: readonly User[] = USERS): Promise<TestServer> {
     const folder = await mkdtemp(join(tmpdir(), 'clickhouse-server-'));
-    await writeFile(join(folder, 'users.json'), JSON.stringify(USERS), { mode: 0o600 });
+    await writeFile(join(folder, 'users.json'), JSON.stringify(users), { mode: 0o600 });
     const server = new TestServer(folder);
     await server.restart();
     await server.value('CREATE DATABASE t');

@@ -21,7 +21,7 @@ beforeEach(() => {
     said.push(what);
   };
   const signal = new AbortController().signal;
-  context = { home, ports: fixedPorts, credentials: loadCredentials(home), say, signal };
+  context = { home, ports: fixedPorts, credentials: loadCredentials(home), say, signal, reportGrants: [] };
 });
 
 afterEach(() => rmSync(home.path, { recursive: true }));
