@@ -36,10 +36,14 @@ export class ClickHouse {
   readonly #client: ClickHouseClient;
   readonly #address: string;
   readonly #user: string;
+  readonly #rowSettings: ClickHouseSettings;
 
-  constructor({ url, user, password }: { url: URL; user: string; password: string }) {
+  /** @param options.fixedSettings the user may change no setting; 64-bit integers come as the user's profile has them. */
+  constructor(options: { url: URL; user: string; password: string; fixedSettings?: boolean }) {
+    const { url, user, password, fixedSettings = false } = options;
     this.#address = url.host;
     this.#user = user;
+    this.#rowSettings = fixedSettings ? {} : { output_format_json_quote_64bit_integers: 1 };
     this.#client = createClient({
       url: url.href,
       username: user,
@@ -81,7 +85,7 @@ export class ClickHouse {
       const result = await this.#client.query({
         query: sql,
         format: 'JSONEachRow',
-        clickhouse_settings: { output_format_json_quote_64bit_integers: 1, ...settings },
+        clickhouse_settings: { ...this.#rowSettings, ...settings },
         ...(params && { query_params: params }),
         ...(signal && { abort_signal: signal }),
       });

@@ -33,7 +33,7 @@ async function main(options: StartOptions): Promise<void> {
   const say = (line: string): void => console.log(line);
   const system = await bringUp({ options, say, signal });
   try {
-    say(`\nTemporal Web UI  ${system.stack.env['TEMPORAL_UI_URL']}\n`);
+    say(`\n${system.places.join('\n')}\n`);
     const view = new LiveView(process.stdout);
     await follow(system, { view, signal, until: settled });
     if (!signal.aborted) await Promise.race([firstMerges(system, say), interrupted(signal)]);

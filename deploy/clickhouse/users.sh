@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the users of the two roles, or gives them the passwords that are set now. Passwords are hashed here, so that no
+# Makes the users of the roles, or gives them the passwords that are set now. Passwords are hashed here, so that no
 # statement, and no log of statements, holds one.
 set -euo pipefail
 
@@ -15,3 +15,4 @@ create_user() {
 
 create_user tidegate tidegate_writer "$WRITER_PASSWORD"
 create_user tidegate_reader tidegate_reader "$READER_PASSWORD"
+create_user tidegate_report tidegate_report "$REPORT_PASSWORD"

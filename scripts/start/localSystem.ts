@@ -9,12 +9,14 @@ import { streamLanes } from '../../core/lanes.ts';
 import { TASK_QUEUES } from '../../core/names.ts';
 import { summarizePlan } from '../../core/plan.ts';
 import { wantedSchedules } from '../../core/schedules.ts';
-import type { OpenSession } from '../../pipelines/generator.ts';
+import type { CreatedSource, OpenSession } from '../../pipelines/generator.ts';
+import { reportGrants } from '../../server/findReport.ts';
 import { worker } from '../../stack/services/worker.ts';
 import { type RunningStack, startStack } from '../../stack/stack.ts';
 import { reconcileSchedules } from '../commands/schedule.ts';
 import { sendEvents } from './events.ts';
 import type { StartOptions } from './options.ts';
+import { chooseReport, startReport } from './reports.ts';
 import { chooseSources, type GeneratedPipeline, generatedFolder, SEED } from './sources.ts';
 
 /** Everything that `npm start` brings up, ready to be watched. */
@@ -26,6 +28,8 @@ export interface LocalSystem {
   clickhouse: ClickHouse;
   pipelines: GeneratedPipeline[];
   open: OpenSession;
+  /** Where a person looks next, one line each. */
+  places: readonly string[];
 }
 
 interface BringUp {
@@ -40,23 +44,35 @@ export async function bringUp({ options, say, signal }: BringUp): Promise<LocalS
   const definitions = await loadDefinitions(own.pipelineFolders);
   // An unknown name is said before anything is started.
   const pipelines = await chooseSources(definitions, options.only);
+  const report = options.once ? undefined : await chooseReport(definitions, pipelines);
   const stack = await startStack({
     home: own.home,
     ports: options.ports,
     fresh: options.fresh,
+    reportGrants: report ? reportGrants(report) : [],
     onProgress: say,
     signal,
   });
   try {
     const open: OpenSession = (url) => connectPostgres(url, { applicationName: 'tidegate start' });
-    for (const found of pipelines) stack.publish(await fillSource({ found, stack, options, open, say, signal }));
+    const sources = new Map<string, CreatedSource>();
+    for (const found of pipelines) {
+      const source = await fillSource({ found, stack, options, open, say, signal });
+      sources.set(found.pipeline.name, source);
+      stack.publish(source.env);
+    }
     const environment = own.with(stack.env);
     await stack.run(worker(stack.env, Object.values(TASK_QUEUES)));
     const temporal = await Temporal.connect(environment);
     const clickhouse = ClickHouse.from(environment);
-    const system: LocalSystem = { stack, environment, definitions, temporal, clickhouse, pipelines, open };
+    const places = [`Temporal Web UI  ${stack.env['TEMPORAL_UI_URL']}`];
+    const system: LocalSystem = { stack, environment, definitions, temporal, clickhouse, pipelines, open, places };
     await startWorkflows(system, say);
     await sendEvents(system, { rows: options.rows, say, signal });
+    if (report) {
+      const { accounts = [] } = sources.get(report.pipeline.name)!;
+      places.push(...(await startReport(stack, { found: report, accounts })));
+    }
     return system;
   } catch (error) {
     await stack.stop();
@@ -71,12 +87,12 @@ async function fillSource(context: {
   open: OpenSession;
   say: (line: string) => void;
   signal: AbortSignal;
-}): Promise<Record<string, string>> {
+}): Promise<CreatedSource> {
   const { found, stack, options, open, say, signal } = context;
   const { name } = found.pipeline;
   const { database } = found.generator;
   const tell = (line: string) => say(`${name.padEnd(10)} ${line}`);
-  const { env } = await found.generator.create({
+  return await found.generator.create({
     open,
     admin: new URL(stack.env['POSTGRES_URL'] as string),
     database,
@@ -88,7 +104,6 @@ async function fillSource(context: {
     onProgress: tell,
     signal,
   });
-  return env;
 }
 
 /** Plans and applies each pipeline, starts its supervisor and first loads, and reconciles the schedules. */

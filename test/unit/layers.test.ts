@@ -12,7 +12,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   stack: ['core'],
   activities: ['core', 'adapters'],
   workers: ['core', 'adapters', 'activities', 'workflows'],
-  server: ['core', 'adapters', 'activities', 'workflows'],
+  server: ['core', 'adapters', 'activities', 'workflows', 'pipelines'],
   scripts: ['core', 'adapters', 'activities', 'workflows', 'workers', 'server', 'stack', 'pipelines'],
 };
 
