@@ -1,26 +1,36 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ClickHouseError } from '@clickhouse/client';
+import { Context } from '@temporalio/activity';
+import type pg from 'pg';
 import { readSourceTable } from '../adapters/postgres.ts';
-import { CopySessions } from '../adapters/postgresCopySessions.ts';
-import type { BatchActivities, TableVerification, VerifyReport } from '../core/activityTypes.ts';
-import { verifySql } from '../core/canonical.ts';
-import { type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
+import { CopySessions, tableFiles } from '../adapters/postgresCopySessions.ts';
+import type { BatchActivities, TableVerification, VerifyProgress, VerifyReport } from '../core/activityTypes.ts';
+import { type Pipeline, type PipelineTable, referenceTables, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
-import { formatLsn, type Lsn } from '../core/lsn.ts';
+import { formatLsn } from '../core/lsn.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import { DeadLetters } from './deadLetters.ts';
 import type { ActivityDeps } from './deps.ts';
 import { schemaReport } from './schemaRecord.ts';
-import { compareTable } from './verifyTablesCompare.ts';
+import { compareTable, dropScratch } from './verifyTablesCompare.ts';
 import { waitForWatermark } from './watermark.ts';
 
 /** ClickHouse's codes for a table, or a column, that is not there. */
 const UNKNOWN_TABLE = '60';
 const UNKNOWN_IDENTIFIER = '47';
 
-/** Heartbeat: the tables compared so far, and the one that is being compared. */
-interface VerifyProgress {
-  comparing: string | null;
-  tables: TableVerification[];
+/** How often a table is begun anew because it was altered or rewritten meanwhile. */
+const MAX_BEGINNINGS = 10;
+/** How long following a change of the schema may take. */
+const EVOLVING_MS = 2000;
+
+interface Verification {
+  pipeline: Pipeline;
+  progress: VerifyProgress;
+  signal: AbortSignal;
+  patienceMs: number | undefined;
+  repair: boolean;
 }
 
 /**
@@ -30,26 +40,30 @@ interface VerifyProgress {
  */
 export function verifyTables(deps: ActivityDeps, patienceMs?: number): Pick<BatchActivities, 'verifyTables'> {
   return {
-    async verifyTables(name): Promise<VerifyReport> {
+    async verifyTables(name, { repair } = { repair: false }): Promise<VerifyReport> {
       const { pipeline } = deps.definitions.get(name);
-      const started = performance.now();
-      const progress: VerifyProgress = { comparing: null, tables: [] };
-      const lsn = await withHeartbeat(
+      const progress = progressOf(Context.current().info.heartbeatDetails);
+      await withHeartbeat(
         () => progress,
-        ({ signal }) => verifyPipeline(deps, { pipeline, progress, signal, patienceMs }),
+        ({ signal }) => verifyPipeline(deps, { pipeline, progress, signal, patienceMs, repair }),
       );
-      const { tables } = progress;
-      const ok = tables.every(({ equal }) => equal);
-      return { pipeline: name, lsn: formatLsn(lsn), ok, tables, seconds: secondsSince(started) };
+      const { tables, lsn, startedAt } = progress;
+      const seconds = (Date.now() - Date.parse(startedAt)) / 1000;
+      return { pipeline: name, lsn: lsn!, ok: tables.every(({ equal }) => equal), tables, seconds };
     },
   };
 }
 
-async function verifyPipeline(
-  deps: ActivityDeps,
-  options: { pipeline: Pipeline; progress: VerifyProgress; signal: AbortSignal; patienceMs: number | undefined },
-): Promise<Lsn> {
-  const { pipeline, progress, signal, patienceMs } = options;
+/** What an attempt before has done is not done again. */
+function progressOf(before: VerifyProgress | undefined): VerifyProgress {
+  const counts = { rows: 0, estimatedRows: 0, keys: 0 };
+  return (
+    before ?? { comparing: null, ...counts, tables: [], lsn: null, startedAt: new Date().toISOString(), scan: null }
+  );
+}
+
+async function verifyPipeline(deps: ActivityDeps, verification: Verification): Promise<void> {
+  const { pipeline, progress, signal, patienceMs } = verification;
   await using sessions = new CopySessions({
     url: deps.environment.url(pipeline.source.captureUrl),
     applicationName: `tidegate verify ${pipeline.name}`,
@@ -59,8 +73,10 @@ async function verifyPipeline(
   const aside = new Map((await schemaReport(deps.clickhouse, pipeline)).aside.map((each) => [each.table, each.reason]));
   const wait = { pipeline, session, signal, aside: new Set(aside.keys()) };
   const reach = () => waitForWatermark(deps, { ...wait, ...(patienceMs !== undefined && { patienceMs }) });
-  const lsn = await reach();
-  for (const table of [...streamTables(pipeline), ...pipeline.tables.filter(({ load }) => load === 'reference')]) {
+  progress.lsn ??= formatLsn(await reach());
+  const done = new Set(progress.tables.map(({ table }) => table));
+  for (const table of [...streamTables(pipeline), ...referenceTables(pipeline)]) {
+    if (done.has(table.label)) continue;
     const notCompared = aside.get(table.label);
     if (notCompared !== undefined) {
       progress.tables.push(leftAside(table, notCompared));
@@ -68,31 +84,58 @@ async function verifyPipeline(
     }
     progress.comparing = table.label;
     const started = performance.now();
-    const source = await readSourceTable(session, table);
-    const compared = await compareTable({
-      sql: verifySql({ database: pipeline.database, table, source }),
-      estimatedRows: source.estimatedRows,
-      session,
-      clickhouse: deps.clickhouse,
-      signal,
-      // Only the stream catches up while it is compared.
-      reach: table.load === 'stream' ? reach : null,
-    }).catch((error) => absentTarget(error, table));
+    const compared = await compareAsItStands(deps, { ...verification, table, session, reach });
+    const seconds = (performance.now() - started) / 1000;
     progress.tables.push({
-      ...{ table: table.label, load: table.load, notCompared: null, ...compared },
-      ...{ deadLetters: 0, seconds: secondsSince(started) },
+      ...{ table: table.label, load: table.load, notCompared: null, ...compared, deadLetters: 0, seconds },
     });
+    progress.scan = null;
   }
   progress.comparing = null;
   // Read last, so that one which was set aside meanwhile is counted.
   const letters = await new DeadLetters(deps.clickhouse, pipeline).outstanding();
   for (const each of progress.tables) each.deadLetters = letters.get(each.table) ?? 0;
-  return lsn;
+}
+
+/** Compares a table, again from the beginning when it was altered, truncated or rewritten while it was being read. */
+async function compareAsItStands(
+  deps: ActivityDeps,
+  options: Verification & { table: PipelineTable; session: pg.Client; reach: () => Promise<unknown> },
+): Promise<Awaited<ReturnType<typeof compareTable>>> {
+  const { pipeline, table, session, signal } = options;
+  const read = async () => {
+    const source = await readSourceTable(session, table);
+    return { source, catalog: JSON.stringify([source.columns, await tableFiles(session, [source.oid])]) };
+  };
+  for (let beginning = 1; ; beginning++) {
+    const { source, catalog } = await read();
+    const shape = { database: pipeline.database, table, source };
+    options.progress.estimatedRows = Math.max(0, Math.round(source.estimatedRows));
+    try {
+      const result = await compareTable({ ...options, deps, shape, catalog: shortHash(catalog) });
+      if (table.load === 'reference' || catalog === (await read()).catalog || beginning === MAX_BEGINNINGS)
+        return result;
+    } catch (error) {
+      signal.throwIfAborted();
+      const lacking = error instanceof ClickHouseError && error.code === UNKNOWN_IDENTIFIER && table.load === 'stream';
+      const again = lacking || catalog !== (await read()).catalog;
+      if (!again || beginning === MAX_BEGINNINGS) absentTarget(error, table);
+      await sleep(EVOLVING_MS, undefined, { signal });
+    } finally {
+      // A worker that stops leaves them to its successor.
+      if ((signal.reason as Error | undefined)?.message !== 'WORKER_SHUTDOWN')
+        await dropScratch({ deps, shape }).catch(() => undefined);
+    }
+  }
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function leftAside({ label, load }: PipelineTable, notCompared: string): TableVerification {
   const unknown = { sourceRows: null, targetRows: null, equal: false, differences: [], deadLetters: 0, seconds: 0 };
-  return { table: label, load, notCompared, ...unknown };
+  return { table: label, load, notCompared, ...unknown, unsettled: 0, repaired: { keys: 0, shown: [] } };
 }
 
 /** A target that cannot be read as the source is now. */
@@ -107,8 +150,4 @@ function absentTarget(error: unknown, { label, load }: PipelineTable): never {
     throw new TidegateError('SCHEMA_DRIFT', what, { remedy, cause: error });
   }
   throw error;
-}
-
-function secondsSince(started: number): number {
-  return (performance.now() - started) / 1000;
 }

@@ -1,110 +1,175 @@
-import type pg from 'pg';
-import type { ClickHouse } from '../adapters/clickhouse.ts';
 import { guarded } from '../adapters/postgresCopyErrors.ts';
-import type { TableVerification } from '../core/activityTypes.ts';
-import type { VerifySide } from '../core/canonical.ts';
-import {
-  type Bucket,
-  bucketCount,
-  type Difference,
-  differingBuckets,
-  diffKeys,
-  type KeyedHash,
-  seenAgain,
-  settledOnly,
-  totalRows,
-} from '../core/tableDiff.ts';
+import { CopySessions } from '../adapters/postgresCopySessions.ts';
+import { currentInsertLsn } from '../adapters/replication.ts';
+import type { TableVerification, VerifyProgress } from '../core/activityTypes.ts';
+import { type VerifySql, verifySql } from '../core/canonical.ts';
+import { newToken } from '../core/copyAttempt.ts';
+import { CONVERSION_SETTINGS, type TargetShape } from '../core/ddl.ts';
+import type { Pipeline } from '../core/definition.ts';
+import { chTable } from '../core/identifiers.ts';
+import { formatLsn, parseLsn, versionOf } from '../core/lsn.ts';
+import type { Difference } from '../core/tableDiff.ts';
+import { type ScratchSql, SOURCE, scratchName, scratchSql, scratchTables, TARGET } from '../core/verifyScratch.ts';
+import { MEANT, runAll } from './copyTarget.ts';
+import type { ActivityDeps } from './deps.ts';
+import { type Judged, judgeKeys, openLookups } from './verifyTablesJudge.ts';
+import { repairKeys } from './verifyTablesRepair.ts';
+import { keepDoneParts, planScan, scanSource } from './verifyTablesScan.ts';
 
 /** How many keys a report lists. */
-const MAX_DIFFERENCES = 20;
-/** How often buckets are read again while rows of the source change. */
-const MAX_ROUNDS = 4;
+const MAX_SHOWN = 20;
+/** Keys that are read again together, and the bytes that they may have. */
+const KEYS_PER_BATCH = 10_000;
+const BYTES_PER_BATCH = 8_000_000;
 
 export interface Comparison {
-  sql: { postgres: VerifySide; clickhouse: VerifySide };
-  /** The planner's estimate; below 0 when it has none. */
-  estimatedRows: number;
-  session: pg.Client;
-  clickhouse: ClickHouse;
+  deps: ActivityDeps;
+  pipeline: Pipeline;
+  shape: TargetShape;
+  /** What tells that the source's table is another one now, see catalogOf. */
+  catalog: string;
+  progress: VerifyProgress;
   signal: AbortSignal;
-  /** Waits until the target has all that is at the source now; null when the target does not follow by itself. */
-  reach: (() => Promise<unknown>) | null;
+  repair: boolean;
+  /** Waits until the target has all that is at the source now. */
+  reach: () => Promise<unknown>;
 }
+
+type Result = Pick<TableVerification, 'sourceRows' | 'targetRows' | 'equal' | 'differences' | 'unsettled' | 'repaired'>;
 
 /**
- * Compares one table bucket by bucket. While the source is being written, a bucket counts as equal as soon as it was
- * equal once, and a key as different only if its source row stood still around two readings that both differed. So what
- * is reported is a difference; a row that never stands still is not judged.
+ * Compares one table. Key and hash of every row of both sides are brought into a scratch table in ClickHouse; what differs
+ * there may only have changed meanwhile, so these keys are read again on both sides until they are judged. A reference
+ * table does not change by itself: it is read in one snapshot, and what differs is a difference.
  */
-export async function compareTable(
-  comparison: Comparison,
-): Promise<Pick<TableVerification, 'sourceRows' | 'targetRows' | 'equal' | 'differences'>> {
-  let state = await compareBuckets(comparison, bucketCount(comparison.estimatedRows));
-  const count = bucketCount(Math.max(state.sourceRows, state.targetRows));
-  // The planner may know nothing yet of a table that was just filled.
-  if (state.suspects.length > 0 && count > state.count) state = await compareBuckets(comparison, count);
+export async function compareTable(comparison: Comparison): Promise<Result> {
+  const { deps, pipeline, shape, progress, signal, catalog } = comparison;
+  const { clickhouse } = deps;
+  await using sessions = new CopySessions({
+    url: deps.environment.url(pipeline.source.captureUrl),
+    applicationName: `tidegate verify ${pipeline.name} ${shape.table.label}`,
+    signal,
+  });
+  const session = await sessions.open();
+  const sql = verifySql(shape);
+  const stream = shape.table.load === 'stream';
+  const resumed = stream && progress.scan?.catalog === catalog ? await takeUp(comparison, sql) : null;
+  const scan = resumed ?? {
+    ...{ token: newToken(), catalog, startLsn: formatLsn(await currentInsertLsn(session)) },
+    ...(await planScan(session, shape.source)),
+  };
+  const scratch = scratchSql(shape, sql, scan.token);
+  if (!resumed) {
+    progress.rows = 0;
+    await dropScratch(comparison);
+    await runAll(clickhouse, scratch.create, signal);
+  }
+  progress.scan = stream ? scan : null;
+  progress.keys = 0;
+  const scanned = { session, clickhouse, label: shape.table.label, sql, scratch, progress, signal };
+  if (!stream) await guarded(() => session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'));
+  await scanSource(scanned, scan);
+  if (!stream) await guarded(() => session.query('COMMIT'));
+  const run = (statement: string) => clickhouse.command(statement, { settings: CONVERSION_SETTINGS, signal });
+  await run(scratch.fillTarget);
+  const counted = await clickhouse.rows<{ side: number; rows: string }>(scratch.counts, { signal });
+  const rowsOf = (side: number) => Number(counted.find((each) => each.side === side)?.rows ?? 0);
+  const [sourceRows, targetRows] = [rowsOf(SOURCE), rowsOf(TARGET)];
+  const rows = sourceRows + targetRows;
+  const whole = { sourceRows, targetRows };
+  if (!stream) return { ...whole, ...(await differencesAsTheyAre(comparison, scratch, rows)) };
+
+  for (const statement of scratch.fillKeys(rows)) await run(statement);
+  // A row that moved while the source was read may have been missed there; one that is deleted here only is found by this.
+  await run(scratch.fillTombstones(versionOf({ lsn: parseLsn(scan.startLsn), offset: 0n })));
+  const lookups = await sessions.open();
+  await openLookups(lookups);
+  const judged = { session: lookups, clickhouse, sql, scratch, signal, reach: comparison.reach };
+  return { ...whole, ...(await judgeAll(comparison, judged)) };
+}
+
+/** The scan that an attempt before left unfinished, as far as it is certain; null when its table is gone. */
+async function takeUp({ deps, shape, progress }: Comparison, sql: VerifySql) {
+  const scan = progress.scan!;
+  const { database, table } = shape;
+  const found = await namesIn(deps, database);
+  const scratch = scratchSql(shape, sql, scan.token);
+  const name = scratchName(table.target, scan.token);
+  if (![name, `${name}_keys`].every((each) => found.includes(each))) return null;
+  progress.rows = await keepDoneParts(deps.clickhouse, scratch, scan);
+  return scan;
+}
+
+/** Drops the scratch tables of a table, also those that died attempts left. */
+export async function dropScratch({ deps, shape }: Pick<Comparison, 'deps' | 'shape'>): Promise<void> {
+  const { database, table } = shape;
+  for (const name of scratchTables(table.target, await namesIn(deps, database))) {
+    await deps.clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })} SYNC`, { settings: MEANT });
+  }
+}
+
+async function namesIn({ clickhouse }: ActivityDeps, database: string): Promise<string[]> {
+  const sql = 'SELECT name FROM system.tables WHERE database = {database:String}';
+  return (await clickhouse.rows<{ name: string }>(sql, { params: { database } })).map(({ name }) => name);
+}
+
+async function differencesAsTheyAre(
+  { deps, signal }: Comparison,
+  scratch: ScratchSql,
+  rows: number,
+): Promise<Omit<Result, 'sourceRows' | 'targetRows'>> {
   const differences: Difference[] = [];
-  for (const bucket of state.suspects) {
-    differences.push(...(await searchBucket(comparison, { bucket, count: state.count })));
-    if (differences.length >= MAX_DIFFERENCES) break;
+  for (const statement of scratch.differing(rows, MAX_SHOWN)) {
+    const found = await deps.clickhouse.rows<{ key: string; source: string; target: string }>(statement, { signal });
+    for (const { key, source, target } of found) {
+      const more = Number(source) - Number(target);
+      differences.push({ key, kind: more > 0 ? 'missing' : more < 0 ? 'extra' : 'different' });
+    }
+    if (differences.length >= MAX_SHOWN) break;
   }
-  const { sourceRows, targetRows } = state;
   return {
-    sourceRows,
-    targetRows,
-    equal: differences.length === 0,
-    differences: differences.slice(0, MAX_DIFFERENCES),
+    ...{ equal: differences.length === 0, differences: differences.slice(0, MAX_SHOWN), unsettled: 0 },
+    repaired: { keys: 0, shown: [] },
   };
 }
 
-/** Buckets that differed each time they were read, and the rows of the last reading. */
-interface BucketState {
-  count: number;
-  suspects: number[];
-  sourceRows: number;
-  targetRows: number;
-}
-
-async function compareBuckets(comparison: Comparison, count: number): Promise<BucketState> {
-  const { sql, reach } = comparison;
-  let state: BucketState | null = null;
-  let before: Bucket[] = [];
-  for (let round = 1; ; round++) {
-    const source = await fromSource<Bucket>(comparison, sql.postgres.buckets(count));
-    // A source that stands still was reached before; only one that does not is waited for.
-    if (round > 1) await reach?.();
-    const target = await fromTarget<Bucket>(comparison, sql.clickhouse.buckets(count));
-    const differing = differingBuckets(source, target);
-    const suspects: number[] = state ? state.suspects.filter((bucket) => differing.includes(bucket)) : differing;
-    state = { count, suspects, sourceRows: totalRows(source), targetRows: totalRows(target) };
-    const stoodStill = differingBuckets(before, source).length === 0;
-    if (suspects.length === 0 || reach === null || stoodStill || round === MAX_ROUNDS) return state;
-    before = source;
+/** Reads again what differs, batch by batch. When nothing is to be repaired, it ends where the report is full. */
+async function judgeAll(comparison: Comparison, judged: Judged): Promise<Omit<Result, 'sourceRows' | 'targetRows'>> {
+  const { progress, signal, repair } = comparison;
+  const { clickhouse, scratch } = judged;
+  const [measured] = await clickhouse.rows<{ keys: string; longest: string }>(scratch.measureKeys, { signal });
+  progress.keys = Number(measured!.keys);
+  const limit = Math.max(
+    1,
+    Math.min(KEYS_PER_BATCH, Math.floor(BYTES_PER_BATCH / Math.max(1, Number(measured!.longest)))),
+  );
+  const differences: Difference[] = [];
+  const repaired: Difference[] = [];
+  let repairedKeys = 0;
+  let unsettled = 0;
+  for (let offset = 0; offset < Number(measured!.keys); offset += limit) {
+    const rows = await clickhouse.rows<{ key: string }>(scratch.readKeys(limit, offset), { signal });
+    const batch = { keys: rows.map(({ key }) => key), limit, offset };
+    let found = await judgeKeys(judged, batch);
+    unsettled += found.unsettled;
+    if (repair && found.differences.length > 0) {
+      const wrong = found.differences;
+      await repairKeys(
+        { ...judged, shape: comparison.shape },
+        wrong.map(({ key }) => key),
+      );
+      found = await judgeKeys(judged, { ...batch, keys: wrong.map(({ key }) => key) });
+      const left = new Set(found.differences.map(({ key }) => key));
+      const mended = wrong.filter(({ key }) => !left.has(key));
+      repairedKeys += mended.length;
+      repaired.push(...mended.slice(0, MAX_SHOWN - repaired.length));
+    }
+    differences.push(...found.differences.slice(0, MAX_SHOWN - differences.length));
+    progress.keys -= batch.keys.length;
+    if (!repair && differences.length >= MAX_SHOWN) break;
   }
-}
-
-async function searchBucket(
-  comparison: Comparison,
-  { bucket, count }: { bucket: number; count: number },
-): Promise<Difference[]> {
-  const { sql, reach } = comparison;
-  const look = async () => {
-    const before = await fromSource<KeyedHash>(comparison, sql.postgres.keys(bucket, count));
-    await reach?.();
-    const target = await fromTarget<KeyedHash>(comparison, sql.clickhouse.keys(bucket, count));
-    if (reach === null) return diffKeys(before, target);
-    const after = await fromSource<KeyedHash>(comparison, sql.postgres.keys(bucket, count));
-    return settledOnly(diffKeys(before, target), { before, after });
+  return {
+    ...{ equal: differences.length === 0, differences, unsettled },
+    repaired: { keys: repairedKeys, shown: repaired },
   };
-  const first = await look();
-  if (first.length === 0 || reach === null) return first;
-  return seenAgain(first, await look());
-}
-
-async function fromSource<T extends pg.QueryResultRow>({ session }: Comparison, sql: string): Promise<T[]> {
-  return (await guarded(() => session.query<T>(sql))).rows;
-}
-
-async function fromTarget<T>({ clickhouse, signal }: Comparison, sql: string): Promise<T[]> {
-  return clickhouse.rows<T>(sql, { signal });
 }

@@ -1,4 +1,10 @@
-import { Client, Connection, ServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  ServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import type { SupervisorPhase, SupervisorStatus } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
 import type { MergeRequest } from '../core/mergeTypes.ts';
@@ -19,7 +25,10 @@ export interface StreamView {
 interface StartOptions {
   workflowId: string;
   queue: keyof typeof TASK_QUEUES;
-  args: [pipeline: string, table?: string, request?: MergeRequest];
+  args: [pipeline: string, ...further: unknown[]];
+  table?: string;
+  /** What runs under this id already is not joined, but refused. */
+  alone?: boolean;
   summary: string;
 }
 
@@ -63,17 +72,29 @@ export class Temporal {
   /** Starts the load of a reference table, or joins the one that runs. @param table label of the table. */
   async startLoad(pipeline: string, table: string): Promise<string> {
     return await this.#start('loadReference', {
-      ...{ workflowId: workflowIds.reference(pipeline, table), queue: 'batch', args: [pipeline, table] },
+      ...{ workflowId: workflowIds.reference(pipeline, table), queue: 'batch', args: [pipeline, table], table },
       summary: `Load ${pipeline}.${table}`,
     });
   }
 
-  /** Starts the verification of a pipeline, or joins the one that runs. */
-  async startVerify(pipeline: string): Promise<string> {
-    return await this.#start('verifyPipeline', {
-      ...{ workflowId: workflowIds.verify(pipeline), queue: 'batch', args: [pipeline] },
-      summary: `Verify ${pipeline}`,
-    });
+  /**
+   * Starts the verification of a pipeline, or joins the one that runs.
+   * @throws TidegateError ALREADY_RUNNING when one runs and a repair is wanted, which it may not do.
+   */
+  async startVerify(pipeline: string, { repair } = { repair: false }): Promise<string> {
+    const args: StartOptions['args'] = repair ? [pipeline, { repair }] : [pipeline];
+    try {
+      return await this.#start('verifyPipeline', {
+        ...{ workflowId: workflowIds.verify(pipeline), queue: 'batch', args, alone: repair },
+        summary: repair ? `Verify and repair ${pipeline}` : `Verify ${pipeline}`,
+      });
+    } catch (cause) {
+      if (!(cause instanceof WorkflowExecutionAlreadyStartedError)) throw cause;
+      throw new TidegateError('ALREADY_RUNNING', `a verification of '${pipeline}' runs`, {
+        remedy: 'Start the repair when it has ended.',
+        cause,
+      });
+    }
   }
 
   /**
@@ -85,14 +106,17 @@ export class Temporal {
     return await this.#start('mergeMart', {
       ...{ workflowId: workflowIds.merge(pipeline, mart, what), queue: 'batch' },
       args: days ? [pipeline, mart, { days }] : [pipeline, mart],
+      table: mart,
       summary: `Merge ${pipeline}.${mart}, ${days ? `${days.from} to ${days.to}` : 'all days that need it'}`,
     });
   }
 
-  async #start(type: string, { workflowId, queue, args, summary }: StartOptions): Promise<string> {
-    const [pipeline, table] = args;
+  async #start(type: string, options: StartOptions): Promise<string> {
+    const { workflowId, queue, args, table, summary, alone } = options;
+    const [pipeline] = args;
+    const workflowIdConflictPolicy = alone ? 'FAIL' : 'USE_EXISTING';
     await this.client.workflow.start(type, {
-      ...{ workflowId, args, taskQueue: TASK_QUEUES[queue], workflowIdConflictPolicy: 'USE_EXISTING' },
+      ...{ workflowId, args, taskQueue: TASK_QUEUES[queue], workflowIdConflictPolicy },
       typedSearchAttributes: searchAttributes({ pipeline, ...(table !== undefined && { table }) }),
       staticSummary: summary,
     });

@@ -116,9 +116,41 @@ export interface TableVerification {
   equal: boolean;
   /** Up to 20 keys, as JSON text of the key's values in key order, with what is wrong. */
   differences: { key: string; kind: 'missing' | 'extra' | 'different' }[];
+  /** Keys whose row changed at every reading, so that they were not judged. */
+  unsettled: number;
+  /** How many keys were repaired, and up to 20 of them with what was wrong. */
+  repaired: { keys: number; shown: TableVerification['differences'] };
   /** Messages for the table that could not be loaded and have not been replayed: they may explain a difference. */
   deadLetters: number;
   seconds: number;
+}
+
+/** Heartbeat of verifyTables. */
+export interface VerifyProgress {
+  /** The table that is being compared; null while the stream is waited for. */
+  comparing: string | null;
+  /** Rows of it that were read at the source; keys that differed and are read again. */
+  rows: number;
+  estimatedRows: number;
+  keys: number;
+  /** The tables that are done, and the LSN that the target had reached at the beginning. */
+  tables: TableVerification[];
+  lsn: string | null;
+  startedAt: string;
+  /** Where another attempt takes up the reading of the source. */
+  scan: VerifyScan | null;
+}
+
+/** How far a table has been read at the source, in parts that follow each other. */
+export interface VerifyScan {
+  token: string;
+  /** What the catalog said of the table when it was begun. */
+  catalog: string;
+  startLsn: string;
+  /** Pages of a part; null: the table is read as one. */
+  pagesPerPart: number | null;
+  parts: number;
+  done: number;
 }
 
 export interface VerifyReport {
@@ -163,8 +195,12 @@ export interface BatchActivities extends MergeActivities {
   copySnapshot(pipeline: string): Promise<SnapshotResult>;
   /** Loads one reference table whole and swaps it in. Heartbeats CopyProgress. */
   copyReference(pipeline: string, table: string): Promise<ReferenceResult>;
-  /** Waits until the target has reached the source's LSN, then compares every table. Heartbeats the tables done so far. */
-  verifyTables(pipeline: string): Promise<VerifyReport>;
+  /**
+   * Waits until the target has reached the source's LSN, then compares every table. Heartbeats VerifyProgress, by which
+   * another attempt goes on.
+   * @param options.repair true: stream tables are given the source's rows where they differ.
+   */
+  verifyTables(pipeline: string, options?: { repair: boolean }): Promise<VerifyReport>;
 }
 
 export type SupervisorPhase =

@@ -32,9 +32,14 @@ export function truncationsDdl({ database, table }: Pick<TargetShape, 'database'
 }
 
 /** The rest of a SELECT, after FROM, that reads a stream table's current rows: neither superseded, deleted nor truncated. */
-export function currentRows({ database, table }: Pick<TargetShape, 'database' | 'table'>): string {
-  const quoted = (name: string) => chTable({ database, name });
+export function currentRows(shape: Pick<TargetShape, 'database' | 'table'>): string {
+  const target = chTable({ database: shape.database, name: shape.table.target });
+  return `${target} FINAL WHERE ${DELETED_COLUMN} = 0 AND ${VERSION_COLUMN} > ${truncatedAt(shape)}`;
+}
+
+/** Expression of the version at or below which rows have been truncated; 0 when none ever was. */
+export function truncatedAt({ database, table }: Pick<TargetShape, 'database' | 'table'>): string {
+  const truncations = chTable({ database, name: truncationsName(table.target) });
   // Settings of a user's session may make the maximum of nothing NULL, and NULL would hide every row.
-  const truncated = `ifNull((SELECT max(${VERSION_COLUMN}) FROM ${quoted(truncationsName(table.target))}), 0)`;
-  return `${quoted(table.target)} FINAL WHERE ${DELETED_COLUMN} = 0 AND ${VERSION_COLUMN} > ${truncated}`;
+  return `ifNull((SELECT max(${VERSION_COLUMN}) FROM ${truncations}), 0)`;
 }

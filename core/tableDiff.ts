@@ -3,84 +3,50 @@ import type { TableVerification } from './activityTypes.ts';
 /** A difference of one key, as a report lists it. */
 export type Difference = TableVerification['differences'][number];
 
-/** A key as JSON text, and the hash of its row. Lists of them are in the order of the key's bytes. */
-export interface KeyedHash {
-  key: string;
+/** The rows of one key on one side: how many, and the sum of their hashes. */
+export interface KeyedRows {
+  rows: string;
   hash: string;
 }
 
-/** Rows and checksum of one bucket of a table. */
-export interface Bucket {
-  bucket: string;
-  rows: string;
-  checksum: string;
-}
-
-/** Rows that a bucket should hold at most, so that a list of its keys fits in memory many times over. */
-const ROWS_PER_BUCKET = 2000;
-const MAX_BUCKETS = 65_536;
-
-/** Into how many buckets a table of about this many rows is split for comparing: a power of two. */
-export function bucketCount(rows: number): number {
-  const wanted = Math.max(1, rows / ROWS_PER_BUCKET);
-  return Math.min(MAX_BUCKETS, 2 ** Math.ceil(Math.log2(wanted)));
-}
-
-/** Numbers of the buckets that differ, ascending; one that is missing on a side is empty there. */
-export function differingBuckets(source: readonly Bucket[], target: readonly Bucket[]): number[] {
-  const sums = new Map(source.map(({ bucket, rows, checksum }) => [bucket, `${rows} ${checksum}`]));
-  const differing = target
-    .filter(({ bucket, rows, checksum }) => sums.get(bucket) !== `${rows} ${checksum}`)
-    .map(({ bucket }) => bucket);
-  const inTarget = new Set(target.map(({ bucket }) => bucket));
-  const missing = source.filter(({ bucket }) => !inTarget.has(bucket)).map(({ bucket }) => bucket);
-  return [...differing, ...missing].map(Number).sort((a, b) => a - b);
-}
-
-export function totalRows(buckets: readonly Bucket[]): number {
-  return buckets.reduce((sum, { rows }) => sum + Number(rows), 0);
+/** What ClickHouse holds for one key, superseded and deleted rows included. */
+export interface StoredVersions {
+  /** The highest version; null when there is no row at all. */
+  version: string | null;
+  /** The newest of what is stored, with the hash of each row; null for a tombstone. */
+  states: readonly { version: string; hash: string | null }[];
 }
 
 /**
- * Walks both lists side by side. A key that stands on a side more than once (a table without a key, whose whole row is
- * one) is met as often on the other.
+ * One reading of a key: its row at the source, then, after everything that was committed at the source by then had landed,
+ * its row in the target, and after that what is stored for it.
  */
-export function diffKeys(source: readonly KeyedHash[], target: readonly KeyedHash[]): Difference[] {
-  const differences: Difference[] = [];
-  let s = 0;
-  let t = 0;
-  while (s < source.length || t < target.length) {
-    const left = source[s];
-    const right = target[t];
-    const order = compareKeys(left?.key, right?.key);
-    if (order < 0) differences.push({ key: left!.key, kind: 'missing' });
-    else if (order > 0) differences.push({ key: right!.key, kind: 'extra' });
-    else if (left!.hash !== right!.hash) differences.push({ key: left!.key, kind: 'different' });
-    if (order <= 0) s += 1;
-    if (order >= 0) t += 1;
-  }
-  return differences;
+export interface KeyReading extends StoredVersions {
+  /** Null for none. */
+  source: KeyedRows | null;
+  target: KeyedRows | null;
 }
 
-/** Leaves out the differences of keys whose source row changed while the sides were being read. */
-export function settledOnly(
-  differences: readonly Difference[],
-  { before, after }: { before: readonly KeyedHash[]; after: readonly KeyedHash[] },
-): Difference[] {
-  const changed = new Set(diffKeys(before, after).map(({ key }) => key));
-  return differences.filter(({ key }) => !changed.has(key));
+/**
+ * Whether source and target agree on a key; `open` when it must be read again.
+ *
+ * The row of the target may be newer than the one of the source, which was read first. But if the highest stored version is
+ * the same as in the reading before, nothing has landed for the key since before the source's row was read, while all that
+ * the source's row says had landed when the target's was read: then they must be equal.
+ *
+ * A key that changes all the time is never at rest; it is equal if the target went through the very state that the source
+ * was in, by a version that is newer than the reading before.
+ */
+export function judgeKey(now: KeyReading, before: KeyReading | null): 'equal' | 'open' | Difference['kind'] {
+  if (now.source?.rows === now.target?.rows && now.source?.hash === now.target?.hash) return 'equal';
+  if (before === null) return 'open';
+  if (before.version === now.version) return kindOf(now);
+  const since = BigInt(before.version ?? -1);
+  const passed = now.states.some(({ version, hash }) => BigInt(version) > since && hash === (now.source?.hash ?? null));
+  return passed ? 'equal' : 'open';
 }
 
-/** Differences that both lists have: what was seen twice, with the source having been waited for in between. */
-export function seenAgain(first: readonly Difference[], second: readonly Difference[]): Difference[] {
-  const known = new Set(first.map(({ key, kind }) => `${kind} ${key}`));
-  return second.filter(({ key, kind }) => known.has(`${kind} ${key}`));
-}
-
-/** By the bytes of UTF-8, as both databases sort; what is behind the end of its list comes last. */
-function compareKeys(left: string | undefined, right: string | undefined): number {
-  if (left === right) return 0;
-  if (left === undefined) return 1;
-  if (right === undefined) return -1;
-  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+function kindOf({ source, target }: Pick<KeyReading, 'source' | 'target'>): Difference['kind'] {
+  if (source === null) return 'extra';
+  return target === null ? 'missing' : 'different';
 }

@@ -62,7 +62,6 @@ export const { copyReference } = proxyActivities<BatchActivities>({
 
 export const { verifyTables } = proxyActivities<BatchActivities>({
   ...retried,
-  heartbeatTimeout: '1 minute',
   scheduleToCloseTimeout: '12 hours',
   summary: 'Compare source and target by count and checksum',
 });

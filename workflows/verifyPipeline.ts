@@ -11,12 +11,20 @@ export const reportQuery = defineQuery<VerifyReport | null>('report');
  * Compares source and target of every table of a pipeline.
  * A difference fails the workflow with DIFFERENCE_FOUND, so that lists of workflows show it in red; the report is the
  * failure's detail.
+ * @param options.repair true: gives stream tables the source's rows where they differ, and then compares all again.
  */
-export async function verifyPipeline(pipeline: string): Promise<VerifyReport> {
+export async function verifyPipeline(pipeline: string, options?: { repair?: boolean }): Promise<VerifyReport> {
   let report: VerifyReport | null = null;
   setHandler(reportQuery, () => report);
   publish({ pipeline, stage: 'verifying', details: `Comparing every table of **${pipeline}** with its source.` });
-  report = await verifyTables(pipeline);
+  if (options?.repair) {
+    const first = await verifyTables(pipeline, { repair: true });
+    report = first.tables.some(({ repaired }) => repaired.keys > 0)
+      ? withRepaired(await verifyTables(pipeline), first)
+      : first;
+  } else {
+    report = await verifyTables(pipeline);
+  }
   publish({ pipeline, stage: report.ok ? 'equal' : 'different', details: reportDetails(report) });
   if (report.ok) return report;
   const type: ErrorCode = 'DIFFERENCE_FOUND';
@@ -26,6 +34,15 @@ export async function verifyPipeline(pipeline: string): Promise<VerifyReport> {
     nonRetryable: true,
     details: [report],
   });
+}
+
+/** The report after a repair, with what the repair did. */
+function withRepaired(after: VerifyReport, { tables: before, seconds }: VerifyReport): VerifyReport {
+  const tables = after.tables.map((table) => ({
+    ...table,
+    repaired: before.find((each) => each.table === table.table)?.repaired ?? table.repaired,
+  }));
+  return { ...after, tables, seconds: seconds + after.seconds };
 }
 
 function summary({ pipeline, tables }: VerifyReport): string {
@@ -42,7 +59,8 @@ function summary({ pipeline, tables }: VerifyReport): string {
 
 function reportDetails({ pipeline, lsn, tables, seconds }: VerifyReport): string {
   const line = (compared: TableVerification) => {
-    const { table, notCompared, equal, sourceRows, targetRows, differences, deadLetters } = compared;
+    const { table, notCompared, equal, sourceRows, targetRows, differences, deadLetters, unsettled, repaired } =
+      compared;
     if (notCompared !== null) return [`- ${table}: **not compared**: ${notCompared}`];
     const keys = differences.map(({ key, kind }) => `  - ${kind}: \`${key}\``);
     const verdict = equal ? 'equal' : '**different**';
@@ -50,6 +68,9 @@ function reportDetails({ pipeline, lsn, tables, seconds }: VerifyReport): string
     return [
       `- ${table}: ${verdict}, ${sourceRows} rows in the source, ${targetRows} in ClickHouse`,
       ...keys,
+      ...(unsettled > 0 ? [`  - ${unsettled} keys changed at every reading, and were not judged`] : []),
+      ...(repaired.keys > 0 ? [`  - repaired: ${repaired.keys}`] : []),
+      ...repaired.shown.map(({ key, kind }) => `  - repaired, was ${kind}: \`${key}\``),
       ...letters,
     ];
   };

@@ -1,5 +1,5 @@
 import type { PendingActivity } from '../../adapters/temporalWork.ts';
-import type { CopyProgress, ReferenceResult, VerifyReport } from '../../core/activityTypes.ts';
+import type { CopyProgress, ReferenceResult, VerifyProgress, VerifyReport } from '../../core/activityTypes.ts';
 import { failureOf } from '../../core/failures.ts';
 import type { AwaitProgress, MergeProgress } from '../../core/mergeTypes.ts';
 import type { CommandContext } from '../context.ts';
@@ -22,11 +22,11 @@ export async function runLoad(
 /** Starts or joins the verification of a pipeline and waits for its report, which may say that there is a difference. */
 export async function runVerify(
   context: CommandContext,
-  { pipeline, say }: { pipeline: string; say: Say },
+  { pipeline, say, repair = false }: { pipeline: string; say: Say; repair?: boolean },
 ): Promise<VerifyReport> {
   const temporal = await context.temporal();
   const { followVerify } = await import('../../adapters/temporalWork.ts');
-  const workflowId = await temporal.startVerify(pipeline);
+  const workflowId = await temporal.startVerify(pipeline, { repair });
   return await orItsReason(followVerify(temporal.client, { workflowId, onActivities: newsOf(pipeline, say) }));
 }
 
@@ -56,13 +56,12 @@ export function activityNews({ started, attempt, heartbeat, lastFailure }: Pendi
   if (!started && lastFailure) return `attempt ${attempt} follows; the one before failed: ${lastFailure.message}`;
   if (!started) return 'waiting for a worker';
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
-  const { tables, comparing, step, waitingFor, problem, ...counts } = (heartbeat ?? {}) as Partial<
-    CopyProgress & { comparing: string | null } & MergeProgress & AwaitProgress
+  if (isVerifying(heartbeat)) return verifyNews(heartbeat) + again;
+  const { tables, step, waitingFor, problem, ...counts } = (heartbeat ?? {}) as Partial<
+    CopyProgress & MergeProgress & AwaitProgress
   >;
   if (waitingFor !== undefined) return `waiting for ${waitingFor}${problem ? `: ${problem}` : ''}${again}`;
   if (step !== undefined) return mergeNews({ step, ...counts } as MergeProgress) + again;
-  if (comparing !== undefined)
-    return `${comparing === null ? 'waiting for the stream' : `comparing ${comparing}`}${again}`;
   if (tables === undefined) return `running${again}`;
   return tables.map(copyNews).join(', ') + again;
 }
@@ -70,6 +69,17 @@ export function activityNews({ started, attempt, heartbeat, lastFailure }: Pendi
 function mergeNews({ step, partition, read, written }: MergeProgress): string {
   const counts = read > 0 ? `: ${formatCount(read)} rows read, ${formatCount(written)} written` : '';
   return `partition ${partition}: ${step}${counts}`;
+}
+
+function isVerifying(heartbeat: unknown): heartbeat is VerifyProgress {
+  return heartbeat !== null && typeof heartbeat === 'object' && 'comparing' in heartbeat;
+}
+
+function verifyNews({ comparing, rows, estimatedRows, keys }: VerifyProgress): string {
+  if (comparing === null) return 'waiting for the stream';
+  const of = estimatedRows >= rows && estimatedRows > 0 ? ` of about ${formatCount(estimatedRows)}` : '';
+  const reading = keys > 0 ? `, keys that are read again: ${formatCount(keys)}` : '';
+  return `comparing ${comparing}, ${formatCount(rows)}${of} rows${reading}`;
 }
 
 function copyNews({ phase, rows, bytes, estimatedRows }: CopyProgress['tables'][number]): string {

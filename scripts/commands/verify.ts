@@ -10,13 +10,14 @@ export function registerVerify(program: Command, context: CommandContext): void 
     .argument('[pipeline]')
     .description('compare source and target of every table; exit 1 on a difference, or when one cannot be compared')
     .option('--json', 'print one JSON object')
-    .action(async (name: string | undefined, { json }: { json?: true }) => {
+    .option('--repair', 'give stream tables the rows of the source where they differ, then compare again')
+    .action(async (name: string | undefined, { json, repair = false }: { json?: true; repair?: boolean }) => {
       const pipelines = await context.pipelines(name);
       await context.requireWorkers('batch');
       // Progress of a machine's run would only be noise between its lines.
       const say = json ? () => undefined : (line: string) => console.error(line);
       const reports = await Promise.all(
-        pipelines.map((pipeline) => runVerify(context, { pipeline: pipeline.name, say })),
+        pipelines.map((pipeline) => runVerify(context, { pipeline: pipeline.name, say, repair })),
       );
       const ok = reports.every((report) => report.ok);
       if (json) console.log(JSON.stringify({ ok, pipelines: reports }, null, 2));
@@ -46,6 +47,22 @@ export function reportLines({ pipeline, lsn, ok, tables, seconds }: VerifyReport
   const keys = tables.flatMap(({ table, differences }) =>
     differences.map(({ key, kind }) => `  ${table}: ${kind} ${key}`),
   );
+  const repaired = tables
+    .filter(({ repaired: { keys: count } }) => count > 0)
+    .flatMap(({ table, repaired: { keys: count, shown } }) => [
+      `  ${table}: keys repaired: ${formatCount(count)}`,
+      ...shown.map(({ key, kind }) => `    was ${kind} ${key}`),
+    ]);
+  const unsettled = tables
+    .filter((table) => table.unsettled > 0)
+    .map(
+      (table) => `  ${table.table}: keys that changed at every reading, not judged: ${formatCount(table.unsettled)}`,
+    );
+  const reload = tables
+    .filter(({ load, equal, notCompared }) => load === 'reference' && !equal && notCompared === null)
+    .map(
+      ({ table }) => `  ${table}: as of its last load; to load it now: npx tidegate trigger load ${pipeline}.${table}`,
+    );
   const aside = tables.flatMap(({ table, notCompared }) =>
     notCompared === null ? [] : [`  ${table}: ${notCompared}`],
   );
@@ -61,6 +78,9 @@ export function reportLines({ pipeline, lsn, ok, tables, seconds }: VerifyReport
     `${pipeline}: ${verdict} at ${lsn}, ${formatDuration(seconds * 1000)}`,
     ...tableLines(columns, rows).map((line) => `  ${line}`),
     ...keys,
+    ...repaired,
+    ...unsettled,
+    ...reload,
     ...aside,
     ...letters,
   ];

@@ -28,10 +28,12 @@ suite('the SQL that compares', () => {
     );
   });
 
-  test('takes whole numbers only', () => {
-    const { postgres } = verifySql(targetShape(source));
-    assert.throws(() => postgres.buckets(1.5), RangeError);
-    assert.throws(() => postgres.keys(-1, 4), RangeError);
-    assert.throws(() => postgres.keys(Number.NaN, 4), RangeError);
+  test('escapes quotes and backslashes in a key, and nothing in numbers', () => {
+    const keyed = sourceTable([sourceColumn('v', 'text', 'text', { notNull: true })], { primaryKey: ['id', 'v'] });
+    const { postgres, clickhouse } = verifySql(targetShape(keyed));
+    assert.ok(postgres.key.startsWith(`concat('[', '"' || "id"::text || '"', ',', '"' || replace(replace("v"::text,`));
+    assert.ok(
+      clickhouse.key.startsWith("concat('[', concat('\"', toString(`id`), '\"'), ',', concat('\"', replaceAll("),
+    );
   });
 });

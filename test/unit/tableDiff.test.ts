@@ -1,58 +1,40 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  bucketCount,
-  differingBuckets,
-  diffKeys,
-  type KeyedHash,
-  seenAgain,
-  settledOnly,
-} from '../../core/tableDiff.ts';
+import { judgeKey, type KeyReading } from '../../core/tableDiff.ts';
 
-const list = (...keys: string[]): KeyedHash[] =>
-  keys.map((each) => ({ key: each.split('=')[0] as string, hash: each.split('=')[1] ?? '0' }));
-
-test('missing, extra and different keys are told apart', () => {
-  assert.deepEqual(diffKeys(list('a', 'b=1', 'd'), list('b=2', 'c', 'd', 'e')), [
-    { key: 'a', kind: 'missing' },
-    { key: 'b', kind: 'different' },
-    { key: 'c', kind: 'extra' },
-    { key: 'e', kind: 'extra' },
-  ]);
-  assert.deepEqual(diffKeys([], []), []);
+const row = (hash: string) => ({ rows: '1', hash });
+const reading = (changes: Partial<KeyReading>): KeyReading => ({
+  ...{ source: row('a'), target: row('b'), version: '10', states: [{ version: '10', hash: 'b' }] },
+  ...changes,
 });
 
-test('keys are compared in the order of their bytes, not of UTF-16', () => {
-  const keys = ['["\u{e000}"]', '["\u{1f600}"]'];
-  assert.deepEqual(diffKeys(list(...keys), list(...keys.slice(1))), [{ key: keys[0], kind: 'missing' }]);
+test('a key whose rows are equal, or are on neither side, is equal at once', () => {
+  assert.equal(judgeKey(reading({ target: row('a') }), null), 'equal');
+  assert.equal(judgeKey(reading({ source: null, target: null }), null), 'equal');
 });
 
-test('repeated rows of a table without a key are counted', () => {
-  assert.deepEqual(diffKeys(list('a', 'a', 'a'), list('a', 'a')), [{ key: 'a', kind: 'missing' }]);
-  assert.deepEqual(diffKeys(list('a'), list('a', 'a')), [{ key: 'a', kind: 'extra' }]);
+test('a difference seen once is not judged, for the target may be newer', () => {
+  assert.equal(judgeKey(reading({}), null), 'open');
+  assert.equal(judgeKey(reading({ version: '11' }), reading({})), 'open');
 });
 
-test('a bucket that is empty on one side differs', () => {
-  const of = (bucket: string, checksum: string) => ({ bucket, rows: '1', checksum });
-  const source = [of('0', '5'), of('2', '6'), of('10', '7')];
-  const target = [of('0', '5'), of('10', '8'), of('3', '9')];
-  assert.deepEqual(differingBuckets(source, target), [2, 3, 10]);
+test('a difference under an unchanged version is one', () => {
+  assert.equal(judgeKey(reading({}), reading({})), 'different');
+  assert.equal(judgeKey(reading({ target: null }), reading({})), 'missing');
+  assert.equal(judgeKey(reading({ source: null }), reading({})), 'extra');
+  const nothing = reading({ target: null, version: null, states: [] });
+  assert.equal(judgeKey(nothing, nothing), 'missing');
+  assert.equal(judgeKey(reading({ target: { rows: '2', hash: 'a' } }), reading({})), 'different');
 });
 
-test('buckets hold a few thousand rows, whatever the table', () => {
-  assert.equal(bucketCount(-1), 1);
-  assert.equal(bucketCount(2000), 1);
-  assert.equal(bucketCount(2001), 2);
-  assert.equal(bucketCount(1_000_000), 512);
-  assert.equal(bucketCount(1e12), 65_536);
-});
-
-test('a key whose source row changed meanwhile is not reported, nor what was seen only once', () => {
-  const differences = diffKeys(list('a', 'b', 'c'), list('a=9', 'b=9'));
-  const settled = settledOnly(differences, { before: list('a', 'b', 'c'), after: list('a', 'b=7', 'c') });
-  assert.deepEqual(settled, [
-    { key: 'a', kind: 'different' },
-    { key: 'c', kind: 'missing' },
-  ]);
-  assert.deepEqual(seenAgain(settled, [{ key: 'c', kind: 'missing' }]), [{ key: 'c', kind: 'missing' }]);
+test('a key that never rests is equal when the target has passed through the state of the source since', () => {
+  const states = (...all: [string, string | null][]) => all.map(([version, hash]) => ({ version, hash }));
+  const passed = reading({ version: '12', states: states(['12', 'c'], ['11', 'a'], ['10', 'b']) });
+  assert.equal(judgeKey(passed, reading({})), 'equal');
+  const long = reading({ version: '12', states: states(['12', 'c'], ['9', 'a']) });
+  assert.equal(judgeKey(long, reading({})), 'open');
+  const deleted = reading({ source: null, version: '12', states: states(['12', 'c'], ['11', null]) });
+  assert.equal(judgeKey(deleted, reading({})), 'equal');
+  const first = reading({ version: '0', states: states(['0', 'a']) });
+  assert.equal(judgeKey(first, reading({ version: null, states: [] })), 'equal');
 });

@@ -109,6 +109,8 @@ describe('verifyPipeline', { concurrency: true }, () => {
     equal: false,
     seconds: 0.1,
     deadLetters: 0,
+    unsettled: 0,
+    repaired: { keys: 0, shown: [] as VerifyReport['tables'][number]['differences'] },
   } as const;
   const differences: VerifyReport['tables'][number]['differences'] = [{ key: '[1]', kind: 'missing' }];
 

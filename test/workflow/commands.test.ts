@@ -79,21 +79,23 @@ test('verify prints a table and exits 0 when all is equal, and 1 with the keys w
     sourceRows: 1200,
     targetRows: 1200,
     deadLetters: 0,
+    unsettled: 0,
     seconds: 0.05,
   } as const;
-  const same = { ...table, equal: true, differences: [] };
+  const repaired = { keys: 0, shown: [] };
+  const same = { ...table, repaired, equal: true, differences: [] };
   wms.report = { pipeline: 'wms', lsn: '0/2A', ok: true, tables: [same], seconds: 0.1 };
   const equal = await tidegate('verify', 'wms');
   assert.equal(equal.code, 0, equal.err);
   assert.match(equal.out, /^wms: equal to its source at 0\/2A/);
   assert.match(equal.out, /products +reference +1,200 +1,200 +equal/);
 
-  const other = { ...table, equal: false, differences: [{ key: '[42]', kind: 'missing' as const }] };
+  const other = { ...table, repaired, equal: false, differences: [{ key: '[42]', kind: 'missing' as const }] };
   wms.report = { ...wms.report, ok: false, tables: [other] };
   const different = await tidegate('verify', 'wms');
   assert.equal(different.code, 1);
   assert.match(different.out, /products: missing \[42\]/);
-  const aside = { ...table, notCompared: 'it has no key. Add one.', sourceRows: null, targetRows: null };
+  const aside = { ...table, repaired, notCompared: 'it has no key. Add one.', sourceRows: null, targetRows: null };
   wms.report = { ...wms.report, tables: [{ ...aside, equal: false, differences: [] }] };
   const notCompared = await tidegate('verify', 'wms');
   assert.equal(notCompared.code, 1);
