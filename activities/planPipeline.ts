@@ -35,18 +35,19 @@ export async function planPipeline(deps: ActivityDeps, name: string): Promise<Pl
 
 /**
  * Carries a plan out, item by item, and stops at the first that fails; done again, it goes on from there.
+ * @param options.prune also drops what is left over; otherwise that stays.
  * @throws TidegateError SOURCE_NOT_READY when an item is blocked; then nothing has been changed.
  */
 export async function applyPlan(
   steps: readonly PlannedStep[],
-  onDone: (step: PlannedStep) => void = () => {},
+  { onDone = () => {}, prune = false }: { onDone?: (step: PlannedStep) => void; prune?: boolean } = {},
 ): Promise<void> {
   const [blocked] = blockedItems(steps);
   if (blocked) {
     throw new TidegateError('SOURCE_NOT_READY', `${blocked.object} is not ready`, { remedy: blocked.detail });
   }
   for (const step of steps) {
-    if (!step.apply) continue;
+    if (!step.apply || (step.action === 'drop' && !prune)) continue;
     await step.apply();
     onDone(step);
   }

@@ -113,20 +113,25 @@ async function compareAsItStands(
     options.progress.estimatedRows = Math.max(0, Math.round(source.estimatedRows));
     try {
       const result = await compareTable({ ...options, deps, shape, catalog: shortHash(catalog) });
+      await dropScratch({ deps, shape });
       if (table.load === 'reference' || catalog === (await read()).catalog || beginning === MAX_BEGINNINGS)
         return result;
     } catch (error) {
+      // What another attempt follows is taken up by it.
+      const followed = isFollowed(error) || (signal.reason as Error | undefined)?.message === 'WORKER_SHUTDOWN';
+      if (!followed) await dropScratch({ deps, shape }).catch(() => undefined);
       signal.throwIfAborted();
       const lacking = error instanceof ClickHouseError && error.code === UNKNOWN_IDENTIFIER && table.load === 'stream';
       const again = lacking || catalog !== (await read()).catalog;
       if (!again || beginning === MAX_BEGINNINGS) absentTarget(error, table);
       await sleep(EVOLVING_MS, undefined, { signal });
-    } finally {
-      // A worker that stops leaves them to its successor.
-      if ((signal.reason as Error | undefined)?.message !== 'WORKER_SHUTDOWN')
-        await dropScratch({ deps, shape }).catch(() => undefined);
     }
   }
+}
+
+/** Whether Temporal tries again after it. */
+function isFollowed(error: unknown): boolean {
+  return error instanceof TidegateError ? error.retryable : !(error instanceof ClickHouseError);
 }
 
 function shortHash(text: string): string {

@@ -43,6 +43,11 @@ export class Connect {
     return (await this.#request('GET', '/connector-plugins')) as { class: string; version: string }[];
   }
 
+  /** Names of all connectors. */
+  async names(): Promise<string[]> {
+    return (await this.#request('GET', '/connectors')) as string[];
+  }
+
   /** Null when there is no such connector, or when it has just been created and has no status yet. */
   async status(name: string): Promise<ConnectorStatus | null> {
     type Part = { state: string; trace?: string };

@@ -92,6 +92,18 @@ export async function deleteTopics(kafka: Kafka, topics: readonly string[]): Pro
   });
 }
 
+/** Those of the existing topics of which a consumer group has committed an offset. */
+export async function groupTopics(kafka: Kafka, group: string): Promise<string[]> {
+  return await withAdmin(kafka, async (admin) => {
+    const found = await admin.fetchOffsets({ groupId: group });
+    const read = found.filter(({ partitions }) => partitions.some(({ offset }) => BigInt(offset) >= 0n));
+    return await existingOf(
+      admin,
+      read.map(({ topic }) => topic),
+    );
+  });
+}
+
 /** The offset that follows the last message of each partition. */
 export async function endOffsets(kafka: Kafka, topics: readonly string[]): Promise<Offsets> {
   return await topicOffsets(kafka, topics, 'high');

@@ -89,6 +89,7 @@ function indexColumns(which: string): string {
 
 const TABLE_SQL = `
   SELECT c.oid::bigint AS oid, c.relkind AS kind, c.relreplident AS "replicaIdentity",
+    c.relpersistence = 'u' AS unlogged, c.relrowsecurity AS "rowSecurity",
     coalesce((SELECT sum(p.reltuples) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
               WHERE t.isleaf AND p.reltuples >= 0), c.reltuples)::float8 AS "estimatedRows",
     CASE WHEN c.relkind = 'r'

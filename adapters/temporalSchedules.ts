@@ -32,6 +32,7 @@ async function readSchedule(client: Client, id: string): Promise<ExistingSchedul
     return {
       id,
       ours: isOurs(description.memo),
+      pipeline: (description.action.args?.[0] as Partial<WantedSchedule['work']> | undefined)?.pipeline ?? null,
       fingerprint: fingerprintOf(description),
       paused: description.state.paused,
     };

@@ -35,6 +35,10 @@ export interface SourceTable {
   primaryKey: readonly string[];
   /** Name of the primary key's constraint when it is DEFERRABLE, else null. */
   deferrableKey: string | null;
+  /** True for an UNLOGGED table, of whose changes no WAL tells. */
+  unlogged?: boolean;
+  /** True when the table has row-level security: it shows some roles some of its rows only. */
+  rowSecurity?: boolean;
   /** pg_class.relreplident: d default, f full, n nothing, i index. */
   replicaIdentity: string;
   /** Names of the columns of the index in REPLICA IDENTITY USING INDEX; empty when the identity is another. */

@@ -81,3 +81,14 @@ export function sortedObject(text: string): string {
 export function floatBits(value: string): string {
   return `lower(hex(reverse(reinterpretAsFixedString(${value}))))`;
 }
+
+/** Likewise of a stored text, which is shown as it is when it is no float. */
+export function floatBitsOf(text: string, type: string): string {
+  const value = `accurateCastOrNull(${text}, ${chLiteral(type)})`;
+  return `if(isNull(${value}), concat('!', ${text}), ${floatBits(`assumeNotNull(${value})`)})`;
+}
+
+/** An expression that reads a stored JSON text; a text that is none is shown as it is, not taken for an empty one. */
+export function ofJson(text: string, expression: string): string {
+  return `if(isValidJSON(${text}), ${expression}, concat('!', ${text}))`;
+}

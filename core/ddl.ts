@@ -216,6 +216,12 @@ export function requireStreamable(shape: Pick<TargetShape, 'table' | 'source'>):
   if (!['r', 'p'].includes(source.kind)) {
     throw notReady('is not a table, so it has no changes to stream', "Load it with load: 'reference'.");
   }
+  if (source.unlogged) {
+    throw notReady(
+      'is unlogged, so no WAL tells of its changes',
+      `Run: ${alter} SET LOGGED, or load it with load: 'reference'.`,
+    );
+  }
   requireCapturable(source);
   if (replicaIdentity === 'n') {
     throw notReady('does not write its key with deletes', `Run: ${alter} REPLICA IDENTITY DEFAULT`);

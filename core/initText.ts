@@ -59,6 +59,7 @@ export function setupSql({ name, database, tables }: Proposal, walLevel: string)
   const role = CAPTURE_ROLE;
   const kept = tables.filter((table) => table.load !== null && !isView(table.source));
   const streamed = kept.filter(({ load }) => load === 'stream');
+  const hiding = kept.filter(({ source }) => source.rowSecurity).map(({ label }) => label);
   const schemas = [...new Set(kept.map(({ source }) => source.schema))].map(pgIdentifier);
   const list = (some: readonly ProposedTable[]) => some.map(({ source }) => `\n  ${pgTable(source)}`).join(',');
   const level = walLevel === 'logical' ? [] : ["ALTER SYSTEM SET wal_level = 'logical';  -- then restart PostgreSQL"];
@@ -66,6 +67,11 @@ export function setupSql({ name, database, tables }: Proposal, walLevel: string)
     ...(streamed.length > 0 ? level : []),
     `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'choose one';  -- once a server`,
     `GRANT CONNECT ON DATABASE ${pgIdentifier(database)} TO ${role};`,
+    ...(hiding.length > 0
+      ? [
+          `ALTER ROLE ${role} BYPASSRLS;  -- as a superuser, for the row-level security of ${oneLine(hiding.join(', '))}`,
+        ]
+      : []),
     ...(schemas.length > 0 ? [`GRANT USAGE ON SCHEMA ${schemas.join(', ')} TO ${role};`] : []),
     ...(kept.length > 0 ? [`GRANT SELECT ON${list(kept)}\n  TO ${role};`] : []),
     ...(streamed.length > 0
@@ -92,8 +98,10 @@ function tableLines(table: ProposedTable, told: Set<string>): string[] {
   const line = `${propertyName(label)}: ${fields.length === 0 ? '{}' : `{ ${fields.join(', ')} }`},`;
   // A view is offered, not taken: what it costs to load one, only its owner knows.
   const off = load === null || isView(table.source);
+  const hides = 'It has row-level security: the role that reads needs BYPASSRLS, or plan refuses the table.';
   return [
     ...(reason === null || isView(table.source) ? [] : commentLines(reason)),
+    ...(table.source.rowSecurity && load !== null ? commentLines(hides) : []),
     ...warningTexts(table, told).flatMap(commentLines),
     `    ${off ? '// ' : ''}${line}`,
   ];

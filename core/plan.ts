@@ -1,11 +1,11 @@
 /** What `plan` shows and `apply` does, one item an object, in the order in which they are created. */
 
 /**
- * create, change: apply will do it. none: as it should be. later: made by a workflow, not by apply.
+ * create, change: apply will do it. drop: left over; only apply --prune drops it. none: as it should be. later: made by a workflow, not by apply.
  * warn: apply goes on; `detail` says what will not reach the target as it is. blocked: apply refuses until a person has
  * done what `detail` says.
  */
-export type PlanAction = 'create' | 'change' | 'none' | 'later' | 'warn' | 'blocked';
+export type PlanAction = 'create' | 'change' | 'drop' | 'none' | 'later' | 'warn' | 'blocked';
 
 export type PlanSystem = 'postgres' | 'kafka' | 'clickhouse' | 'connect' | 'temporal';
 
@@ -18,7 +18,7 @@ export interface PlanItem {
   detail: string;
 }
 
-/** An item with the step that carries it out. Only `create` and `change` have one. */
+/** An item with the step that carries it out. Only `create`, `change` and `drop` have one. */
 export interface PlannedStep extends PlanItem {
   apply?: () => Promise<void>;
 }
@@ -33,6 +33,7 @@ export function summarizePlan(items: readonly PlanItem[]): string {
   const words: Record<PlanAction, string> = {
     create: 'to create',
     change: 'to change',
+    drop: 'left over',
     blocked: 'blocked',
     warn: 'to be warned of',
     none: 'as they should be',

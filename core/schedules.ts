@@ -22,6 +22,8 @@ export interface ExistingSchedule {
   id: string;
   /** True when it carries Tidegate's mark; others are never touched. */
   ours: boolean;
+  /** The pipeline that it is for; null when its work does not say. */
+  pipeline: string | null;
   /** Everything of it that wanted schedules decide, as `fingerprint` writes it. */
   fingerprint: string;
   paused: boolean;

@@ -1,4 +1,5 @@
 import type { SourceColumn } from './catalog.ts';
+import { ofJson } from './conversions.ts';
 import { chLiteral } from './identifiers.ts';
 import { type Conversion, type ElementForm, type TypeLimit, textConversion } from './typeMappingRule.ts';
 
@@ -50,7 +51,7 @@ export function arrayConversion({ parse, differs, neutral }: Conversion, element
       clickhouse: (column) => {
         const text = element.canonical.clickhouse(elementText);
         const sized = `if(isNull(x), '~', concat(toString(length(${text})), ':', ${text}))`;
-        return `concat('[', arrayStringConcat(arrayMap(x -> ${sized}, ${elements(column)})))`;
+        return ofJson(column, `concat('[', arrayStringConcat(arrayMap(x -> ${sized}, ${elements(column)})))`);
       },
       // Each element says its length, so the text's end cannot be mistaken.
       open: false,

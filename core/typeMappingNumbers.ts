@@ -1,4 +1,4 @@
-import { accurate, bitsDiffer, bitsOf, floatBits, numericText } from './conversions.ts';
+import { accurate, bitsDiffer, bitsOf, floatBits, floatBitsOf, numericText } from './conversions.ts';
 import {
   type ElementForm,
   modifiers,
@@ -56,7 +56,7 @@ function float(postgres: string, name: string, clickhouse: string): TypeRule {
         element: bareElement({
           // JSON has no word for NaN and the infinities, and reads -0 as 0.
           bare: (value) => `isFinite(${value}) AND toString(${value}) != '-0'`,
-          canonical: { postgres: bits, clickhouse: (text) => floatBits(accurate(clickhouse)(text)) },
+          canonical: { postgres: bits, clickhouse: (text) => floatBitsOf(text, clickhouse) },
         }),
       }),
   };

@@ -1,4 +1,4 @@
-import { accurate, hexDiffers, hexDigits, sortedObject } from './conversions.ts';
+import { accurate, hexDiffers, hexDigits, ofJson, sortedObject } from './conversions.ts';
 import { plainConversion, quotedElement, type TypeRule, textConversion } from './typeMappingRule.ts';
 
 /** A type whose text is the value, in both forms. */
@@ -55,9 +55,12 @@ const HSTORE_CANONICAL = {
     `(SELECT '{' || coalesce(string_agg(octet_length(key) || ':' || key || coalesce(octet_length(value) || ':' || value, '~'), ''` +
     ` ORDER BY key COLLATE "C"), '') FROM json_each_text(${column}::json))`,
   clickhouse: (column: string) =>
-    "concat('{', arrayStringConcat(arrayMap(pair -> concat(toString(length(pair.1)), ':', pair.1, " +
-    "if(isNull(pair.2), '~', concat(toString(length(assumeNotNull(pair.2))), ':', assumeNotNull(pair.2)))), " +
-    `arraySort(pair -> pair.1, JSONExtractKeysAndValues(${column}, 'Nullable(String)')))))`,
+    ofJson(
+      column,
+      "concat('{', arrayStringConcat(arrayMap(pair -> concat(toString(length(pair.1)), ':', pair.1, " +
+        "if(isNull(pair.2), '~', concat(toString(length(assumeNotNull(pair.2))), ':', assumeNotNull(pair.2)))), " +
+        `arraySort(pair -> pair.1, JSONExtractKeysAndValues(${column}, 'Nullable(String)')))))`,
+    ),
   open: false,
 };
 

@@ -9,6 +9,7 @@ import type { PlannedStep } from '../../core/plan.ts';
 import { type ColumnWarning, columnObject, columnWarnings } from '../../core/typeLimits.ts';
 import { isWholeRowKey, keyNames, mappedColumns } from '../../core/typeMapping.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { dropStep } from './leftovers.ts';
 
 /** What the source looks like: the plan's items for it, and the catalog of every table that could be read. */
 export interface SourcePlan {
@@ -55,7 +56,7 @@ export async function planSource(
     }
     if (streamTables(pipeline).length > 0) {
       steps.push(...(await planReplication(client, pipeline)));
-      steps.push(await planPublication(deps, client, { pipeline, aside }));
+      steps.push(...(await planPublication(deps, client, { pipeline, aside })));
     }
     return { steps, tables };
   } finally {
@@ -73,14 +74,18 @@ function blocked(object: string, detail: string): PlannedStep {
 
 async function planTable(client: Client, table: PipelineTable, source: SourceTable): Promise<PlannedStep> {
   const object = `table ${table.label}`;
-  const { rows } = await client.query<{ readable: boolean; role: string }>(
-    'SELECT has_table_privilege($1::oid, $2) AS readable, current_user AS role',
+  const { rows } = await client.query<{ readable: boolean; restricted: boolean; role: string }>(
+    'SELECT has_table_privilege($1::oid, $2) AS readable, row_security_active($1::oid) AS restricted, current_user AS role',
     [source.oid, 'SELECT'],
   );
-  const { readable, role } = rows[0]!;
+  const { readable, restricted, role } = rows[0]!;
   if (!readable) {
     const grant = `GRANT USAGE ON SCHEMA ${pgIdentifier(table.schema)} TO ${pgIdentifier(role)}; GRANT SELECT ON ${pgTable(table)} TO ${pgIdentifier(role)};`;
     return blocked(object, `role ${role} may not read it. As its owner run: ${grant}`);
+  }
+  if (restricted) {
+    const bypass = `ALTER ROLE ${pgIdentifier(role)} BYPASSRLS;`;
+    return blocked(object, `its row-level security would hide rows from role ${role}. As a superuser run: ${bypass}`);
   }
   if (table.load === 'stream') requireStreamable({ table, source });
   // Throws for a column that cannot be replicated.
@@ -130,7 +135,7 @@ async function planPublication(
   deps: ActivityDeps,
   client: Client,
   { pipeline, aside }: { pipeline: Pipeline; aside: ReadonlyMap<string, string> },
-): Promise<PlannedStep> {
+): Promise<PlannedStep[]> {
   const { publication } = pipeline.stream;
   const wanted: string[] = [];
   for (const table of streamTables(pipeline)) {
@@ -147,20 +152,21 @@ async function planPublication(
   const missing = wanted.filter((table) => !published.some((row) => row.table === table));
   const extra = published.filter((row) => !wanted.includes(row.table)).map((row) => row.table);
   const object = `publication ${publication}`;
-  if (found.length > 0 && missing.length === 0 && extra.length === 0) {
-    return { system: 'postgres', object, action: 'none', detail: wanted.join(', ') };
+  const name = pgIdentifier(publication);
+  const left = extra.map((table) => {
+    const sql = `ALTER PUBLICATION ${name} DROP TABLE ${table}`;
+    const detail = `no definition streams it; ${sql}`;
+    return dropStep('postgres', `${object}, table ${table}`, { detail, apply: () => runAsOwner(deps, pipeline, sql) });
+  });
+  if (found.length > 0 && missing.length === 0) {
+    return [{ system: 'postgres', object, action: 'none', detail: wanted.join(', ') }, ...left];
   }
   const sql =
     found.length === 0
-      ? `CREATE PUBLICATION ${pgIdentifier(publication)} FOR TABLE ${wanted.join(', ')} WITH (publish_via_partition_root = true)`
-      : `ALTER PUBLICATION ${pgIdentifier(publication)} SET TABLE ${wanted.join(', ')}`;
-  return {
-    system: 'postgres',
-    object,
-    action: found.length === 0 ? 'create' : 'change',
-    detail: sql,
-    apply: () => runAsOwner(deps, pipeline, sql),
-  };
+      ? `CREATE PUBLICATION ${name} FOR TABLE ${wanted.join(', ')} WITH (publish_via_partition_root = true)`
+      : `ALTER PUBLICATION ${name} ADD TABLE ${missing.join(', ')}`;
+  const action = found.length === 0 ? 'create' : 'change';
+  return [{ system: 'postgres', object, action, detail: sql, apply: () => runAsOwner(deps, pipeline, sql) }, ...left];
 }
 
 /** Only an owner of the tables may publish them; the capture role may not and need not. */

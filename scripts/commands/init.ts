@@ -15,6 +15,7 @@ interface InitFlags {
   out?: string;
   tables: string[];
   force: boolean;
+  json?: true;
 }
 
 /** What the catalog says, as far as a definition needs it. */
@@ -33,6 +34,7 @@ export function registerInit(program: Command, context: CommandContext): void {
     .option('--out <file>', 'where to write, a path that ends in pipeline.ts; default: <name>/pipeline.ts')
     .option('--tables <patterns>', "such as 'sales.*,public.orders'; default: all", (text) => text.split(','), [])
     .option('--force', 'write over a file that is there', false)
+    .option('--json', 'print one JSON object: the tables, and the SQL, settings and commands that come next')
     .action(async (text: string, flags: InitFlags) => {
       const url = databaseUrl(text);
       const name = flags.name ?? pipelineNameOf(decodeURIComponent(url.pathname.slice(1)));
@@ -47,7 +49,10 @@ export function registerInit(program: Command, context: CommandContext): void {
       const folders = known ? pipelineFolders : [...pipelineFolders, dirname(file)];
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, definitionText(proposal));
-      for (const line of reportLines({ proposal, file, folders, walLevel, url })) console.log(line);
+      const next = nextSteps({ proposal, folders, walLevel, url });
+      if (flags.json)
+        console.log(JSON.stringify({ file, name, database, tables: tablesOf(proposal), ...next }, null, 2));
+      else for (const line of reportLines({ proposal, file, next })) console.log(line);
     });
 }
 
@@ -118,42 +123,58 @@ function matches(patterns: readonly string[], name: string): boolean {
   });
 }
 
-/** What was written, the SQL to run, the settings to make, and the commands that come next. */
-function reportLines(done: {
-  proposal: Proposal;
-  file: string;
-  folders: readonly string[];
-  walLevel: string;
-  url: URL;
-}): string[] {
-  const { proposal, file, folders, walLevel, url } = done;
+interface NextSteps {
+  /** Statements to run at the source. */
+  sql: string[];
+  /** Lines for .env. */
+  settings: string[];
+  commands: string[];
+}
+
+function nextSteps(done: { proposal: Proposal; folders: readonly string[]; walLevel: string; url: URL }): NextSteps {
+  const { proposal, folders, walLevel, url } = done;
   const { name, variable, tables } = proposal;
-  const count = (load: string | null) => tables.filter((table) => table.load === load && !isView(table.source)).length;
   const firstLoad = tables.filter((table) => table.load === 'reference' && !isView(table.source));
+  const loads = firstLoad.map(({ label }) => `npm run trigger -- load ${shellWord(`${name}.${label}`)}`);
+  return {
+    sql: setupSql(proposal, walLevel),
+    settings: [`${variable}=${captureUrl(url)}`, `TIDEGATE_PIPELINES=${folders.join(':')}`],
+    commands: [
+      `npx tidegate plan ${name}`,
+      `npx tidegate apply ${name}`,
+      ...(loads.length > 0 ? ['npm run schedule', ...loads] : []),
+      `npx tidegate verify ${name}`,
+    ],
+  };
+}
+
+/** What `--json` says of the tables. */
+function tablesOf({ tables }: Proposal) {
+  return tables.map(({ label, load, reason, target, source, warnings }) => ({
+    ...{ table: label, load: isView(source) ? null : load, reason, target, warnings },
+    ...{ unlogged: source.unlogged ?? false, rowSecurity: source.rowSecurity ?? false },
+  }));
+}
+
+/** What was written, the SQL to run, the settings to make, and the commands that come next. */
+function reportLines({ proposal, file, next }: { proposal: Proposal; file: string; next: NextSteps }): string[] {
+  const { tables } = proposal;
+  const count = (load: string | null) => tables.filter((table) => table.load === load && !isView(table.source)).length;
   const indented = (text: string) => text.split('\n').map((line) => `    ${line}`);
   return [
     `Wrote ${file}: ${formatCount(count('stream'))} stream tables, ${formatCount(count('reference'))} reference tables, ${formatCount(count(null))} left out. Read it; it says why.`,
     '',
     `1. Run this in ${proposal.database}, as a superuser or as the tables' owner:`,
     '',
-    ...setupSql(proposal, walLevel).flatMap(indented),
+    ...next.sql.flatMap(indented),
     '',
     '2. Put this into .env, or into the environment, with the password you chose:',
     '',
-    `    ${variable}=${captureUrl(url)}`,
-    `    TIDEGATE_PIPELINES=${folders.join(':')}`,
+    ...next.settings.flatMap(indented),
     '',
     '3. See what would be done, do it, and compare; a worker has to run (npm run worker):',
     '',
-    `    npx tidegate plan ${name}`,
-    `    npx tidegate apply ${name}`,
-    ...(firstLoad.length > 0
-      ? [
-          '    npm run schedule',
-          ...firstLoad.map(({ label }) => `    npm run trigger -- load ${shellWord(`${name}.${label}`)}`),
-        ]
-      : []),
-    `    npx tidegate verify ${name}`,
+    ...next.commands.flatMap(indented),
   ];
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { streamLanes } from '../../core/lanes.ts';
-import { blockedItems, type PlannedStep, summarizePlan } from '../../core/plan.ts';
+import { blockedItems, type PlanAction, type PlannedStep, summarizePlan } from '../../core/plan.ts';
 import type { CommandContext } from '../context.ts';
 import { WIDTH, wrap } from '../output.ts';
 
@@ -9,7 +9,7 @@ export function registerPlan(program: Command, context: CommandContext): void {
   program
     .command('plan')
     .argument('[pipeline]')
-    .description('show what apply would create or change; changes nothing')
+    .description('show what apply would create (+) or change (~), and what is left over (-); changes nothing')
     .option('--json', 'print one JSON object')
     .action(async (name: string | undefined, { json }: { json?: true }) => {
       const plans = await readPlans(context, name);
@@ -31,15 +31,15 @@ export function registerApply(program: Command, context: CommandContext): void {
     .command('apply')
     .argument('[pipeline]')
     .description('create what is missing, and start the workflows that keep the streams going')
-    .action(async (name: string | undefined) => {
+    .option('--prune', 'also drop what is left over: the lines of plan that begin with -')
+    .action(async (name: string | undefined, { prune = false }: { prune?: boolean }) => {
       const { applyPlan } = await import('../../activities/planPipeline.ts');
       for (const { pipeline, steps } of await readPlans(context, name)) {
         for (const { object, detail } of steps.filter(({ action }) => action === 'warn')) {
           console.log(`${pipeline}: ${SIGNS.warn} ${object}: ${detail}`);
         }
-        await applyPlan(steps, ({ action, object }) =>
-          console.log(`${pipeline}: ${action === 'create' ? 'created' : 'changed'} ${object}`),
-        );
+        const onDone = ({ action, object }: PlannedStep) => console.log(`${pipeline}: ${DONE[action]} ${object}`);
+        await applyPlan(steps, { onDone, prune });
         const definition = (await context.definitions()).get(pipeline).pipeline;
         if (streamLanes(definition).length > 0) {
           const workflowId = await (await context.temporal()).startSupervisor(pipeline);
@@ -55,16 +55,20 @@ async function readPlans(
   name: string | undefined,
 ): Promise<{ pipeline: string; steps: PlannedStep[] }[]> {
   const { planPipeline } = await import('../../activities/planPipeline.ts');
+  const { planLeftovers } = await import('../../activities/plan/leftovers.ts');
   const { environment, clickhouse } = context;
   const deps: ActivityDeps = { environment, clickhouse, definitions: await context.definitions() };
   const plans: { pipeline: string; steps: PlannedStep[] }[] = [];
   for (const { name: pipeline } of await context.pipelines(name)) {
-    plans.push({ pipeline, steps: await planPipeline(deps, pipeline) });
+    const steps = [...(await planPipeline(deps, pipeline)), ...(await planLeftovers(deps, pipeline))];
+    plans.push({ pipeline, steps });
   }
   return plans;
 }
 
-const SIGNS = { create: '+', change: '~', none: ' ', later: '>', warn: '?', blocked: '!' } as const;
+const SIGNS = { create: '+', change: '~', drop: '-', none: ' ', later: '>', warn: '?', blocked: '!' } as const;
+
+const DONE: Partial<Record<PlanAction, string>> = { create: 'created', change: 'changed', drop: 'dropped' };
 
 /** A plan as text: a sign, the system and the object; what is blocked says what a person has to do. */
 export function planLines(pipeline: string, steps: readonly PlannedStep[]): string[] {

@@ -120,6 +120,22 @@ suite('what is wrong with a source is said before anything is created', () => {
     assert.match(await blockedItem({ hidden: {} }), /^table hidden: role capture .*GRANT SELECT ON "public"\."hidden"/);
   });
 
+  test('a table whose row-level security would hide rows from the role, with SQL that mends it', async () => {
+    await admin.query(
+      'CREATE TABLE private (id int PRIMARY KEY); ALTER TABLE private ENABLE ROW LEVEL SECURITY; GRANT SELECT ON private TO capture',
+    );
+    const line = await blockedItem({ private: {} });
+    assert.match(line, /^table private: its row-level security would hide rows from role capture\./);
+    await admin.query(/ALTER ROLE .*$/.exec(line)![0]);
+    const steps = await planPipeline(depsOf({ private: {} }, 'capture'), name);
+    assert.ok(steps.every(({ action }) => action !== 'blocked'));
+  });
+
+  test('an unlogged table, with SQL that mends it', async () => {
+    await admin.query('CREATE UNLOGGED TABLE fast (id int PRIMARY KEY); GRANT SELECT ON fast TO capture');
+    assert.match(await blockedItem({ fast: {} }), /^table fast: .*unlogged.*ALTER TABLE "public"\."fast" SET LOGGED/);
+  });
+
   test('a role without REPLICATION', async () => {
     assert.match(await blockedItem({ good: {} }, 'weak'), /role weak may not .*ALTER ROLE "weak" REPLICATION/);
   });

@@ -35,11 +35,15 @@ export interface RunningActivity<Result, Beat> {
   cancel: (reason?: 'WORKER_SHUTDOWN') => void;
 }
 
-/** Starts an activity; it is cancelled at the latest when the test ends, if `using` holds it. */
+/**
+ * Starts an activity; it is cancelled at the latest when the test ends, if `using` holds it.
+ * @param last what the attempt before has heartbeated last.
+ */
 export function startActivity<Result, Beat>(
   activity: () => Promise<Result>,
+  last?: Beat,
 ): RunningActivity<Result, Beat> & AsyncDisposable {
-  const environment = new MockActivityEnvironment();
+  const environment = new MockActivityEnvironment({ heartbeatDetails: last });
   let beat: Beat | undefined;
   environment.on('heartbeat', (details: Beat) => {
     beat = details;

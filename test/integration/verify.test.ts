@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import pg from 'pg';
 import { copyReference } from '../../activities/copyReference.ts';
 import { copySnapshot } from '../../activities/copySnapshot.ts';
+import type { ActivityDeps } from '../../activities/deps.ts';
 import { runStream } from '../../activities/runStream.ts';
 import { recordSchemas } from '../../activities/schemaRecord.ts';
 import { verifyTables } from '../../activities/verifyTables.ts';
@@ -10,7 +11,7 @@ import { watchConnector } from '../../activities/watchConnector.ts';
 import { Connect } from '../../adapters/connect.ts';
 import { deleteTopics, openKafka } from '../../adapters/kafka.ts';
 import { readCatalog } from '../../adapters/postgresCatalog.ts';
-import type { ConnectorHealth, StreamProgress, VerifyReport } from '../../core/activityTypes.ts';
+import type { ConnectorHealth, StreamProgress, VerifyProgress, VerifyReport } from '../../core/activityTypes.ts';
 import { TidegateError } from '../../core/errors.ts';
 import { parseLsn } from '../../core/lsn.ts';
 import { firstVersion } from '../../core/schemaVersion.ts';
@@ -27,9 +28,9 @@ import {
 const name = uniqueName('verifylab');
 const variable = `${name.toUpperCase()}_URL`;
 const slot = `tidegate_${name}`;
-const input = { name, source: variable, tables: { things: {}, labels: { load: 'reference' as const } } };
-/** Long enough for a connector's heartbeat, short enough to wait for. */
-const PATIENCE_MS = 6000;
+const input = { name, source: variable, tables: { things: {}, paged: {}, labels: { load: 'reference' as const } } };
+/** Long enough for a connector's heartbeat, short enough to wait for where nothing will come. */
+const IMPATIENT = 6000;
 let source: SourceDatabase;
 let deps: ReturnType<typeof depsFor>;
 let stream: RunningActivity<StreamProgress, StreamProgress>;
@@ -38,8 +39,9 @@ let watch: RunningActivity<ConnectorHealth | null, ConnectorHealth>;
 const startStream = () => startActivity<StreamProgress, StreamProgress>(() => runStream(deps).runStream(name));
 const startWatch = () =>
   startActivity<ConnectorHealth | null, ConnectorHealth>(() => watchConnector(deps).watchConnector(name));
-const running = () => startActivity<VerifyReport, unknown>(() => verifyTables(deps, PATIENCE_MS).verifyTables(name));
-const verify = () => running().result;
+const running = (patienceMs?: number) =>
+  startActivity<VerifyReport, VerifyProgress>(() => verifyTables(deps, patienceMs).verifyTables(name));
+const verify = (patienceMs?: number) => running(patienceMs).result;
 const loadLabels = () => startActivity(() => copyReference(deps).copyReference(name, 'labels')).result;
 const fails = (code: string) => (error: unknown) => error instanceof TidegateError && error.code === code;
 const differencesOf = (report: VerifyReport, table: string) =>
@@ -59,7 +61,10 @@ before(async () => {
   await source.owner.query(
     `INSERT INTO labels SELECT 'ü"' || i, i % 4, NULLIF('l' || i, 'l3') FROM generate_series(1, 50) i`,
   );
-  await source.owner.query(`CREATE PUBLICATION ${slot} FOR TABLE things`);
+  // About one row a page, so that it is read in several parts.
+  await source.owner.query(`CREATE TABLE paged (id int PRIMARY KEY, v text) WITH (fillfactor = 10);
+    INSERT INTO paged SELECT i, repeat('x', 500) FROM generate_series(1, 6000) i`);
+  await source.owner.query(`CREATE PUBLICATION ${slot} FOR TABLE things, paged`);
   await startActivity(() => copySnapshot(deps).copySnapshot(name)).result;
   await loadLabels();
   watch = startWatch();
@@ -71,7 +76,11 @@ after(async () => {
   stream?.cancel();
   await Promise.allSettled([watch?.result, stream?.result]);
   await Connect.from(deps.environment).delete(name);
-  await deleteTopics(openKafka(deps.environment), [`${name}.public.things`, `__debezium-heartbeat.${name}`]);
+  await deleteTopics(openKafka(deps.environment), [
+    `${name}.public.things`,
+    `${name}.public.paged`,
+    `__debezium-heartbeat.${name}`,
+  ]);
   await deps.clickhouse.command(`DROP DATABASE IF EXISTS ${name}`);
   await deps.clickhouse.close();
   await source?.drop();
@@ -87,6 +96,7 @@ test('a pipeline in step is equal at an LSN that the source had reached', async 
     report.tables.map(({ table, load, sourceRows, targetRows }) => [table, load, sourceRows, targetRows]),
     [
       ['things', 'stream', 19_999, 19_999],
+      ['paged', 'stream', 6000, 6000],
       ['labels', 'reference', 50, 50],
     ],
   );
@@ -143,6 +153,45 @@ test('of many differences twenty are listed, also when the planner knows nothing
   assert.deepEqual([labels?.sourceRows, labels?.targetRows, labels?.differences.length], [10_050, 0, 20]);
 });
 
+test('an attempt goes on where the one before broke off', async () => {
+  await tamper(15_000, { value: 'wrong', deleted: 0 });
+  let inserts: string[] = [];
+  /** Breaks at an insert. */
+  const breakingAt = (last: number): ActivityDeps['clickhouse'] =>
+    new Proxy(deps.clickhouse, {
+      get(clickhouse, member: keyof ActivityDeps['clickhouse']) {
+        if (member !== 'insert') return clickhouse[member].bind(clickhouse);
+        return (options: Parameters<typeof clickhouse.insert>[0]) => {
+          inserts.push(options.into);
+          if (inserts.length < last) return clickhouse.insert(options);
+          throw new TidegateError('SERVICE_UNREACHABLE', 'it broke', { remedy: 'Go on.' });
+        };
+      },
+    });
+  const attempt = (on: ActivityDeps, last?: VerifyProgress) =>
+    startActivity<VerifyReport, VerifyProgress>(() => verifyTables(on).verifyTables(name), last);
+  const broken = attempt({ ...deps, clickhouse: breakingAt(3) });
+  await assert.rejects(broken.result, fails('SERVICE_UNREACHABLE'));
+  const last = JSON.parse(JSON.stringify(broken.beat())) as VerifyProgress;
+  assert.deepEqual([last.comparing, last.tables.length, last.scan?.done], ['paged', 1, 1]);
+
+  // What is wrong now in a table that is done is not seen again.
+  await tamper(15_001, { value: 'wrong', deleted: 0 });
+  // Of the part that was under way, some rows may have come.
+  const scratch = `${name}.paged_verify_${last.scan?.token}`;
+  await deps.clickhouse.command(`INSERT INTO ${scratch} (key, hash, side, part) VALUES ('["1"]', 1, 1, 1)`);
+  inserts = [];
+  const report = await attempt({ ...deps, clickhouse: breakingAt(1000) }, last).result;
+  assert.equal(
+    inserts.filter((into) => into === `\`${name}\`.\`paged_verify_${last.scan?.token}\``).length,
+    last.scan!.parts - 1,
+  );
+  assert.equal(report.tables.find(({ table }) => table === 'paged')?.sourceRows, 6000);
+  assert.deepEqual(differencesOf(report, 'things'), [{ key: '["15000"]', kind: 'different' }]);
+  assert.deepEqual(differencesOf(report, 'paged'), []);
+  assert.equal(report.lsn, last.lsn);
+});
+
 test('a column that the target lacks is drift, and a missing target is said', async () => {
   await source.owner.query('ALTER TABLE labels ADD COLUMN note text');
   await assert.rejects(verify(), fails('SCHEMA_DRIFT'));
@@ -163,7 +212,7 @@ test('a table that is left aside is neither waited for nor compared, and the rep
   await source.owner.query("UPDATE things SET name = 'nobody reads it' WHERE id = 2");
   await record('it cannot be followed. Mend it.');
   const report = await verify();
-  const [things, labels] = report.tables;
+  const [things, , labels] = report.tables;
   assert.equal(report.ok, false);
   assert.deepEqual([things?.notCompared, things?.sourceRows], ['it cannot be followed. Mend it.', null]);
   assert.deepEqual([labels?.notCompared, labels?.equal], [null, true]);
@@ -175,10 +224,10 @@ test('a stream that stands is told, and a stopped connector, and a lost slot', a
   await stream.result;
   await source.owner.query("UPDATE things SET name = 'unseen' WHERE id = 1");
   await assert.rejects(
-    verify(),
+    verify(IMPATIENT),
     (error) => fails('NOT_STARTED')(error) && /does not run, or stands still/.test(String(error)),
   );
-  const waiting = running();
+  const waiting = running(IMPATIENT);
   await until(
     async () =>
       (
@@ -194,7 +243,7 @@ test('a stream that stands is told, and a stopped connector, and a lost slot', a
   watch.cancel();
   await watch.result;
   await Connect.from(deps.environment).stop(name);
-  await assert.rejects(verify(), fails('CONNECTOR_FAILED'));
+  await assert.rejects(verify(IMPATIENT), fails('CONNECTOR_FAILED'));
   await source.owner.query('SELECT pg_drop_replication_slot($1)', [slot]);
-  await assert.rejects(verify(), fails('SLOT_LOST'));
+  await assert.rejects(verify(IMPATIENT), fails('SLOT_LOST'));
 });

@@ -22,7 +22,7 @@ export type Verdict =
 /** A way to ClickHouse's HTTP interface in which a test stands. */
 export interface ClickHouseProxy extends AsyncDisposable {
   url: URL;
-  /** Is asked about every INSERT into a landing table, of the stream's or of a copy; null for passing all. */
+  /** Is asked about every INSERT into a landing table, of the stream's or of a copy, or of a comparison; null for passing all. */
   rule: ((statement: string) => Verdict) | null;
   /** INSERTs into the stream's landing tables that ClickHouse has answered with success. */
   landed: number;
@@ -33,7 +33,7 @@ export async function startProxy(target: URL): Promise<ClickHouseProxy> {
   const server = createServer((request, response) => {
     const statement = new URL(request.url ?? '/', target).searchParams.get('query') ?? '';
     const landing = /^INSERT INTO .*_landing`/.test(statement);
-    const asked = landing || /^INSERT INTO .*_copy`/.test(statement);
+    const asked = landing || /^INSERT INTO .*(_copy|_verify_[0-9a-f]{12})`/.test(statement);
     const verdict: Verdict = (asked ? proxy.rule?.(statement) : null) ?? { do: 'pass' };
     void answer({ request, response, target, verdict, onLanded: () => landing && proxy.landed++ });
   });

@@ -92,6 +92,18 @@ test('the role that reads gets the tables of the definition and nothing more', (
   assert.doesNotMatch(setupSql(proposal([table('orders')]), 'logical').join('\n'), /wal_level/);
 });
 
+test('an unlogged table is loaded, and row-level security is named with what it takes', () => {
+  const made = proposal([table('fast', { unlogged: true }), table('private', { rowSecurity: true })]);
+  const text = definitionText(made).replaceAll(/\n *\/\/ /g, ' ');
+  assert.match(
+    text,
+    /fast is unlogged, .*ALTER TABLE "public"\."fast" SET LOGGED.*\n {4}fast: \{ load: 'reference' \},/,
+  );
+  assert.match(text, /row-level security: the role that reads needs BYPASSRLS.*\n {4}private: \{\},/);
+  const sql = setupSql(made, 'logical').join('\n');
+  assert.match(sql, /^ALTER ROLE tidegate BYPASSRLS; {2}-- as a superuser, .* of private$/m);
+});
+
 test('no password is passed on', () => {
   const url = captureUrl(new URL('postgresql://owner:secret@db.example:5433/sales?sslmode=require'));
   assert.equal(url, 'postgres://tidegate:PASSWORD@db.example:5433/sales?sslmode=require');

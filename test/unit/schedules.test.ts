@@ -27,7 +27,14 @@ const products = wanted[0]!;
 
 function existing(schedule: WantedSchedule, changed: Partial<ExistingSchedule> = {}): ExistingSchedule {
   const same = fingerprint({ ...schedule, policy: SCHEDULE_POLICY });
-  return { id: schedule.id, ours: true, fingerprint: same, paused: false, ...changed };
+  return {
+    id: schedule.id,
+    ours: true,
+    pipeline: schedule.work.pipeline,
+    fingerprint: same,
+    paused: false,
+    ...changed,
+  };
 }
 
 test('one schedule a reference table and one a pipeline that verifies it are wanted', () => {
