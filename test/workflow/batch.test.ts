@@ -130,6 +130,22 @@ describe('verifyPipeline', { concurrency: true }, () => {
     assert.deepEqual(await handle.query('report'), report);
   });
 
+  test('compares again after a repair, and says what was repaired', async () => {
+    const shown = [{ key: '["1"]', kind: 'missing' as const }];
+    const mended = { ...table, load: 'stream' as const, equal: true, differences: [], repaired: { keys: 1, shown } };
+    const verified = async (pipeline: string, tables: VerifyReport['tables']) => {
+      fakes.pipeline(pipeline).report = { pipeline, lsn: '0/2', ok: true, tables, seconds: 0.2 };
+      return (await namespace.client.workflow.execute('verifyPipeline', {
+        ...{ workflowId: `verify-${pipeline}`, taskQueue: 'batch', args: [pipeline, { repair: true }] },
+      })) as VerifyReport;
+    };
+    const report = await verified('mended', [mended]);
+    assert.deepEqual(report.tables[0]?.repaired, { keys: 1, shown });
+    assert.equal(fakes.pipeline('mended').count('verifyTables starts'), 2);
+    await verified('whole', [{ ...mended, repaired: { keys: 0, shown: [] } }]);
+    assert.equal(fakes.pipeline('whole').count('verifyTables starts'), 1);
+  });
+
   test('fails also when a table is left aside, and says so instead of calling it different', async () => {
     const aside = { ...table, notCompared: 'it has no key. Add one.', sourceRows: null, targetRows: null };
     const tables = [{ ...aside, differences: [] }];
