@@ -61,6 +61,8 @@ export async function repairKeys(
     await runAll(clickhouse, path.create, signal);
     const columns = shape.source.columns.map(copyExpression).join(', ');
     await eachLookup(sql, keys, async (from) => {
+      // A key that is no value of the source's types must not break the COPY off, and the session with it.
+      await session.query(`SELECT count(*) FROM ${from}`);
       const tally = new CopyTally(new Date().toISOString());
       tally.expect(table.label, { parts: 1, estimatedRows: -1 });
       const part = { table: table.label, select: `SELECT ${columns} FROM ${from}`, ...path };

@@ -11,7 +11,7 @@ export interface KeyedRows {
 
 /** What ClickHouse holds for one key, superseded and deleted rows included. */
 export interface StoredVersions {
-  /** The highest version; null when there is no row at all. */
+  /** The highest version, that of a TRUNCATE included; null when there is no row at all. */
   version: string | null;
   /** The newest of what is stored, with the hash of each row; null for a tombstone. */
   states: readonly { version: string; hash: string | null }[];

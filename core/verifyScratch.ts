@@ -1,5 +1,5 @@
 import type { VerifySql } from './canonical.ts';
-import { currentRows } from './ddlCurrent.ts';
+import { currentRows, truncatedAt } from './ddlCurrent.ts';
 import { chLiteral, chTable } from './identifiers.ts';
 import { DELETED_COLUMN, type TargetShape, VERSION_COLUMN } from './typeMapping.ts';
 
@@ -52,7 +52,7 @@ export interface ScratchSql {
   readKeys(limit: number, offset: number): string;
   /** {key, rows, hash} of the current rows of these keys. */
   readTarget(limit: number, offset: number): string;
-  /** {key, version, states}: what is stored for these keys. */
+  /** {key, version, states}: what is stored for these keys. A TRUNCATE that hides them counts as a version. */
   readVersions(limit: number, offset: number): string;
 }
 
@@ -108,7 +108,7 @@ export function scratchSql(shape: TargetShape, sql: VerifySql, token: string): S
       `SELECT _tidegate_key AS key, count() AS rows, toString(sum(toUInt128(_tidegate_hash))) AS hash ` +
       `FROM (${hashed(`${currentRows(shape)} AND ${among(limit, offset)}`)}) GROUP BY _tidegate_key`,
     readVersions: (limit, offset) =>
-      `SELECT _tidegate_key AS key, toString(max(_tidegate_version)) AS version, ` +
+      `SELECT _tidegate_key AS key, toString(greatest(max(_tidegate_version), ${truncatedAt(shape)})) AS version, ` +
       `arrayMap(state -> (toString(state.1), state.2), arraySlice(arrayReverseSort(groupUniqArray(` +
       `(_tidegate_version, _tidegate_hash))), 1, ${STATES})) AS states FROM (SELECT ${clickhouse.key} AS _tidegate_key, ` +
       `${VERSION_COLUMN} AS _tidegate_version, if(${DELETED_COLUMN} = 1, NULL, toString(${clickhouse.hash})) AS _tidegate_hash ` +
