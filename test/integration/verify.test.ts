@@ -180,7 +180,7 @@ test('an attempt goes on where the one before broke off', async () => {
   const scratch = `${name}.paged_verify_${last.scan?.token}`;
   await deps.clickhouse.command(`INSERT INTO ${scratch} (key, hash, side, part) VALUES ('["1"]', 1, 1, 1)`);
   inserts = [];
-  const report = await attempt({ ...deps, clickhouse: breakingAt(1000) }, last).result;
+  const report = await attempt({ ...deps, clickhouse: breakingAt(1000) }, structuredClone(last)).result;
   assert.equal(
     inserts.filter((into) => into === `\`${name}\`.\`paged_verify_${last.scan?.token}\``).length,
     last.scan!.parts - 1,
