@@ -6,23 +6,28 @@ import { depsFor } from './streamSupport.ts';
 export interface ChildWork {
   input: PipelineInput;
   settings: Record<string, string>;
-  kill: 'during the first step' | 'after the first step';
+  kill: 'during' | 'after';
+  /** The how-manyth of the steps that are to be done; one that is not reached ends nothing. */
+  step: number;
 }
 
-const { input, settings, kill } = JSON.parse(process.argv[2] as string) as ChildWork;
+const { input, settings, kill, step: last } = JSON.parse(process.argv[2] as string) as ChildWork;
 const deps = depsFor(input, settings);
 const die = () => void process.kill(process.pid, 'SIGKILL');
 const steps = await planPipeline(deps, deps.pipeline.name);
+let done = 0;
 for (const step of steps) {
   const { apply } = step;
-  if (apply && kill === 'during the first step') {
+  if (!apply) continue;
+  step.apply = async () => {
+    done += 1;
+    const applied = apply();
+    if (done < last || kill === 'after') return await applied;
     // The statement has left by then, or is about to; whether it is carried out is open.
-    step.apply = () => {
-      const applied = apply();
-      setTimeout(die, 1);
-      return applied.then(() => new Promise(() => undefined));
-    };
-  }
+    setTimeout(die, 1);
+    await applied;
+    await new Promise(() => undefined);
+  };
 }
-await applyPlan(steps, { onDone: die });
+await applyPlan(steps, { onDone: () => done >= last && die() });
 await deps.clickhouse.close();
