@@ -1,0 +1,4 @@
+import type { BenchReport } from './result.ts';
+export function writePage(report: BenchReport): void {
+  void report;
+}
