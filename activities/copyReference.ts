@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { readSourceTable } from '../adapters/postgres.ts';
 import { beginExportedSnapshot, CopySessions, serverVersion } from '../adapters/postgresCopySessions.ts';
 import type { BatchActivities, ReferenceResult } from '../core/activityTypes.ts';
 import { attemptName, newToken } from '../core/copyAttempt.ts';
 import { CopyTally } from '../core/copyTally.ts';
-import { copyPath, referenceDdl, stagingDdl, type TargetShape } from '../core/ddl.ts';
+import { referenceDdl, stagingDdl, type TargetShape } from '../core/ddl.ts';
+import { copyPath } from '../core/ddlCopy.ts';
 import { findTable, type Pipeline, type PipelineTable } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { chIdentifier, chTable } from '../core/identifiers.ts';
@@ -74,6 +76,8 @@ export function copyReference(
     const parts = partsOf({ table: table.label, source, path, serverVersion: await serverVersion(leader) });
     tally.expect(table.label, { parts: parts.length, estimatedRows: source.estimatedRows });
     const snapshot = await beginExportedSnapshot(leader, [source]);
+    // Now that it is locked, the table must still be the one that the staging table was made for.
+    if (!isDeepStrictEqual((await readSourceTable(leader, source)).columns, source.columns)) throw altered(table);
     await sessions.openInSnapshot({ count: Math.min(MAX_CONNECTIONS, parts.length), snapshot });
     await copyParts({ sessions: sessions.all, clickhouse, parts, tally, signal });
     await onStep('copied');
@@ -111,4 +115,10 @@ export function copyReference(
       return { table: table.label, ...tally.of(table.label), seconds: (performance.now() - started) / 1000 };
     },
   };
+}
+
+function altered({ label }: PipelineTable): TidegateError {
+  return new TidegateError('SHORT_LOAD', `${label} was altered while its load began`, {
+    remedy: 'Nothing was taken over; the load is made again.',
+  });
 }

@@ -14,7 +14,8 @@ import {
 import type { BatchActivities, SnapshotResult } from '../core/activityTypes.ts';
 import { attemptName, newToken } from '../core/copyAttempt.ts';
 import { CopyTally } from '../core/copyTally.ts';
-import { copyPath, type TargetShape } from '../core/ddl.ts';
+import type { TargetShape } from '../core/ddl.ts';
+import { copyPath } from '../core/ddlCopy.ts';
 import { streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { chTable } from '../core/identifiers.ts';

@@ -4,7 +4,7 @@ import { copyOut } from '../adapters/postgresCopy.ts';
 import type { SourceTable } from '../core/catalog.ts';
 import type { CopyTally } from '../core/copyTally.ts';
 import { ctidRanges } from '../core/ctidRanges.ts';
-import { COPY_SETTINGS, copySelect } from '../core/ddl.ts';
+import { COPY_SETTINGS, copySelect } from '../core/ddlCopy.ts';
 import { TidegateError } from '../core/errors.ts';
 
 /** Connections that read a source side by side: more gain nothing, and are felt there. */

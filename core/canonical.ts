@@ -1,5 +1,5 @@
 import type { SourceColumn } from './catalog.ts';
-import { sourceRows } from './ddl.ts';
+import { sourceRows } from './ddlCopy.ts';
 import { currentRows } from './ddlCurrent.ts';
 import { chIdentifier, chTable, pgIdentifier } from './identifiers.ts';
 import { isWholeRowKey, keyColumns, type MappedColumn, mappedColumns, type TargetShape } from './typeMapping.ts';

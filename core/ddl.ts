@@ -1,20 +1,12 @@
 import { requireCapturable } from './captureNames.ts';
-import type { SourceColumn, SourceTable } from './catalog.ts';
+import type { SourceColumn } from './catalog.ts';
 import { currentRows, truncationsDdl } from './ddlCurrent.ts';
-import { copyViewSelect, landingTuple, landingViewSelect } from './ddlLanding.ts';
+import { landingTuple, landingViewSelect } from './ddlLanding.ts';
 import { TidegateError } from './errors.ts';
 import { chIdentifier, chLiteral, chTable, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
-import {
-  copyLandingName,
-  copyViewName,
-  landingName,
-  landingViewName,
-  truncationsName,
-  truncationsViewName,
-} from './names.ts';
+import { landingName, landingViewName, truncationsName, truncationsViewName } from './names.ts';
 import { columnComment, type WantedColumn } from './targetDiff.ts';
 import {
-  copyExpression,
   DELETED_COLUMN,
   isWholeRowKey,
   keyColumns,
@@ -50,14 +42,6 @@ export const LANDING_SETTINGS: Readonly<Record<string, number>> = {
   input_format_json_read_arrays_as_strings: 1,
   input_format_json_read_numbers_as_strings: 1,
   input_format_json_read_bools_as_strings: 1,
-};
-
-/** Settings of an INSERT of what COPY writes (FORMAT TSV). */
-export const COPY_SETTINGS: Readonly<Record<string, number>> = {
-  ...CONVERSION_SETTINGS,
-  // A first row whose values are the columns' names would be taken for a header, and be lost.
-  input_format_tsv_detect_header: 0,
-  input_format_tsv_empty_as_default: 0,
 };
 
 /**
@@ -131,65 +115,6 @@ export function referenceDdl(shape: TargetShape): string[] {
 export function stagingDdl(shape: TargetShape, name: string): string {
   const staging = chTable({ database: shape.database, name });
   return `CREATE OR REPLACE TABLE ${staging} ${targetBody(shape, mappedColumns(shape))}`;
-}
-
-export interface CopyPath {
-  /** Quoted name of the table to insert TSV into. */
-  landing: string;
-  /** Its columns, in the order of copySelect's. */
-  columns: string[];
-  /** Statements that replace whatever an earlier attempt left. */
-  create: string[];
-  drop: string[];
-}
-
-/**
- * The way of COPY's rows into a table: a Null-engine table of texts, and a view that converts them strictly. Insert with
- * COPY_SETTINGS.
- * @param options.into name of the table to write: the target, or a staging table.
- * @param options.version what the rows of a stream table carry as their version; null for a reference table.
- */
-export function copyPath(shape: TargetShape, { into, version }: { into: string; version: bigint | null }): CopyPath {
-  const { database, table, source } = shape;
-  const landing = chTable({ database, name: copyLandingName(table.target) });
-  const view = chTable({ database, name: copyViewName(table.target) });
-  const columns = source.columns.map((_, index) => `c${index + 1}`);
-  const texts = columns.map((name) => `${name} Nullable(String)`).join(', ');
-  const select = copyViewSelect({
-    columns: mappedColumns(shape),
-    landing,
-    textOf: ({ column }) => columns[source.columns.indexOf(column)]!,
-    version,
-  });
-  const drop = [`DROP VIEW IF EXISTS ${view} SYNC`, `DROP TABLE IF EXISTS ${landing} SYNC`];
-  return {
-    landing,
-    columns,
-    create: [
-      ...drop,
-      `CREATE TABLE ${landing} (${texts}) ENGINE = Null`,
-      `CREATE MATERIALIZED VIEW ${view} TO ${chTable({ database, name: into })} AS ${select}`,
-    ],
-    drop,
-  };
-}
-
-/**
- * The SELECT inside `COPY (...) TO STDOUT`, of all columns in their order. Sessions of adapters/postgres.ts give the
- * texts that the conversions expect.
- * @param range pages of the heap: from the first, up to but without the second, or to the end.
- */
-export function copySelect(source: SourceTable, range?: { fromPage: number; toPage: number | null }): string {
-  const columns = source.columns.map(copyExpression).join(', ');
-  const all = `SELECT ${columns} FROM ${sourceRows(source)}`;
-  if (!range) return all;
-  const from = `${all} WHERE ctid >= '(${range.fromPage},0)'::tid`;
-  return range.toPage === null ? from : `${from} AND ctid < '(${range.toPage},0)'::tid`;
-}
-
-/** A table that others inherit from has their rows too, which are not its own; a partitioned table has only those. */
-export function sourceRows(source: SourceTable): string {
-  return source.kind === 'r' ? `ONLY ${pgTable(source)}` : pgTable(source);
 }
 
 function targetBody(shape: TargetShape, columns: readonly MappedColumn[]): string {

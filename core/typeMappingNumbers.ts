@@ -34,6 +34,7 @@ function integer(
         type: clickhouse,
         neutral: '0',
         parse: accurate(clickhouse),
+        copied: 'typed',
         element: bareElement({ unavailable }),
       }),
   };
@@ -52,6 +53,7 @@ function float(postgres: string, name: string, clickhouse: string): TypeRule {
         type: clickhouse,
         neutral: '0',
         parse: accurate(clickhouse),
+        copied: 'typed',
         canonical: { postgres: bits, clickhouse: floatBits, open: false },
         element: bareElement({
           // JSON has no word for NaN and the infinities, and reads -0 as 0.
@@ -90,6 +92,7 @@ export const NUMBER_RULES: readonly TypeRule[] = [
         parse: accurate('Bool'),
         // ClickHouse also takes yes, on, 1 and more.
         differs: (text) => `${text} NOT IN ('t', 'f', 'true', 'false')`,
+        copied: 'typed',
         element: bareElement(),
       }),
   },
@@ -121,7 +124,7 @@ export const NUMBER_RULES: readonly TypeRule[] = [
     convert: (column) => {
       const [precision = 0, scale = 0] = modifiers(column);
       if (Math.max(precision, scale) > MAX_DECIMAL) return textConversion({ parse: numericText });
-      if (scale >= 0) return decimal(Math.max(precision, scale), scale);
+      if (scale >= 0) return { ...decimal(Math.max(precision, scale), scale), copied: 'typed' };
       if (precision - scale > MAX_DECIMAL) return textConversion({ parse: numericText });
       // Debezium takes a negative scale for one of 2048 and more digits.
       return { ...decimal(precision - scale, 0), streamed: false };

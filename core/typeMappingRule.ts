@@ -10,6 +10,12 @@ export interface Conversion {
   parse: ((text: string) => string) | null;
   /** ClickHouse condition: the value is not exactly what the text says; null when `parse` is strict by itself. */
   differs: ((text: string, value: string) => string) | null;
+  /**
+   * What COPY writes can only be of the source's type, so less is to be looked at than in a message: `typed` when
+   * ClickHouse reads the text as just that value or refuses it, or a condition that stands in for `differs`; null: nothing
+   * is known.
+   */
+  copied: 'typed' | ((text: string, value: string) => string) | null;
   /** PostgreSQL expression that COPY selects; null for the column as it is. */
   copy: ((column: string) => string) | null;
   /**
@@ -78,6 +84,7 @@ export function textConversion(changes: Partial<Conversion> = {}): Conversion {
     neutral: '',
     parse: null,
     differs: null,
+    copied: null,
     copy: null,
     canonical: { postgres: (column) => `${column}::text`, clickhouse: same, open: true },
     unavailable: 'text',

@@ -98,6 +98,7 @@ export const TEXT_RULES: readonly TypeRule[] = [
         type: 'UUID',
         neutral: '00000000-0000-0000-0000-000000000000',
         parse: accurate('UUID'),
+        copied: 'typed',
         element: quotedElement({ show: (value) => `toString(${value})`, unavailable: 'array of uuid' }),
       }),
   },

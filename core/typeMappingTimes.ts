@@ -1,4 +1,4 @@
-import { accurate, before, timestampDiffers, timestampOf } from './conversions.ts';
+import { accurate, before, copiedTimestampDiffers, timestampDiffers, timestampOf } from './conversions.ts';
 import { plainConversion, quotedElement, type TypeLimit, type TypeRule, textConversion } from './typeMappingRule.ts';
 
 const withoutZ = (text: string) => before('Z', text);
@@ -28,6 +28,7 @@ function timestamp(postgres: string, name: string, written: (column: string) => 
         neutral: '1970-01-01 00:00:00',
         parse: timestampOf,
         differs: timestampDiffers,
+        copied: copiedTimestampDiffers,
         canonical: { postgres: written, clickhouse: trimmed, open: false },
         element: quotedElement({
           show: trimmed,

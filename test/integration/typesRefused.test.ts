@@ -147,6 +147,8 @@ suite('a value that ClickHouse would change silently is refused', () => {
       ['date', `'infinity'`],
       ['timestamp', `'infinity'`],
       ['timestamptz', `'-infinity'`],
+      ['timestamp', `'2024-01-02 BC'`],
+      ['timestamptz', `'20240-01-02'`],
       ['numeric(10,2)', `'NaN'`],
       ['interval', `'infinity'`],
       ['int[]', `'{{1,2},{3,4}}'`],

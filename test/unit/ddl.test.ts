@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { verifySql } from '../../core/canonical.ts';
-import { copyPath, copySelect, referenceDdl, stagingDdl, streamDdl, streamObjects } from '../../core/ddl.ts';
+import { referenceDdl, stagingDdl, streamDdl, streamObjects } from '../../core/ddl.ts';
+import { copyPath, copySelect } from '../../core/ddlCopy.ts';
 import type { TidegateError } from '../../core/errors.ts';
 import { debeziumName } from '../../core/names.ts';
 import { sourceColumn, sourceTable, targetShape } from './typesSource.ts';
