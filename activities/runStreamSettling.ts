@@ -1,5 +1,6 @@
 import type { BadMessage } from '../core/deadLetters.ts';
 import { coordinatesOf, type LineForm } from '../core/envelope.ts';
+import { restored } from '../core/envelopeCut.ts';
 import type { MessageOrigin } from '../core/messageOrigins.ts';
 import { type MessageBatch, nextOffsets } from '../core/streamBuffer.ts';
 import type { Refusal } from './runStreamLander.ts';
@@ -35,7 +36,7 @@ export function badMessage(
   const { partition, offset } = coordinatesOf(line);
   const begin = line.indexOf(',', line.indexOf(',') + 1) + 1 + form.open.length;
   const rest = line.subarray(begin, line.length - form.close.length);
-  const value = Buffer.concat([origin.lead, Buffer.from('{'), rest]);
+  const value = Buffer.concat([origin.lead, restored(Buffer.concat([Buffer.from('{'), rest]), origin.cuts)]);
   const key = origin.key && Buffer.from(origin.key);
   const { code, reason } = refusal;
   return { partition, offset, timestampMs: origin.timestampMs, key, value, code, reason };

@@ -61,9 +61,9 @@ export function sourceMarks(line: Buffer): { commitMs: number | null; lsn: bigin
   const at = line.lastIndexOf(SOURCE);
   if (at < 0) return { commitMs: null, lsn: null };
   const source = line.toString('latin1', at, Math.min(line.length, at + 1000));
-  const commitMs = /"ts_ms":(\d+)/.exec(source)?.[1];
+  const commitUs = /"ts_us":(\d+)/.exec(source)?.[1];
   const lsn = /"lsn":(\d+)/.exec(source)?.[1];
-  return { commitMs: commitMs ? Number(commitMs) : null, lsn: lsn ? BigInt(lsn) : null };
+  return { commitMs: commitUs ? Math.floor(Number(commitUs) / 1000) : null, lsn: lsn ? BigInt(lsn) : null };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { BadMessage } from './deadLetters.ts';
 import { coordinatesOf, type LineForm, linePrefix, SPLICED } from './envelope.ts';
+import { EnvelopeCut } from './envelopeCut.ts';
 import { MessageOrigins } from './messageOrigins.ts';
 
 const FIRST_CHUNK = 16 * 1024;
@@ -34,14 +35,13 @@ export interface PendingMessage {
   start: number;
 }
 
-const NO_BYTES = Buffer.alloc(0);
-
 /**
  * Collects messages as the bytes of an insert. Values are copied, so that the broker's answer they came in can be
  * freed; chunks grow from small to large, so that a quiet stream allocates little and a busy one seldom.
  */
 export class StreamBuffer {
   readonly #form: LineForm;
+  readonly #cut = new EnvelopeCut();
   #chunks: Buffer[] = [];
   #chunk: Buffer = Buffer.alloc(0);
   #used = 0;
@@ -79,16 +79,26 @@ export class StreamBuffer {
     }
     const { open, close } = this.#form;
     const head = `${this.#prefix}${offset},${open}`;
-    const length = head.length + value.length - start + close.length;
+    const cut = this.#form === SPLICED && this.#cut.find(value) ? this.#cut : null;
+    const length = head.length + value.length - start + close.length - (cut?.length ?? 0);
     if (this.#used + length > this.#chunk.length) this.#grow(length);
-    this.#chunk.write(head, this.#used, 'latin1');
-    value.copy(this.#chunk, this.#used + head.length, start + 1);
+    const chunk = this.#chunk;
+    let at = this.#used;
+    at += chunk.write(head, at, 'latin1');
+    if (cut) {
+      at += value.copy(chunk, at, start + 1, cut.sourceFrom);
+      at += value.copy(chunk, at, cut.sourceTo, cut.namesFrom);
+      at += value.copy(chunk, at, cut.namesTo, cut.tailFrom);
+      at += value.copy(chunk, at, cut.tailTo);
+    } else {
+      at += value.copy(chunk, at, start + 1);
+    }
+    at += chunk.write(close, at, 'latin1');
+    chunk[at] = NEWLINE;
     this.#used += length;
-    this.#chunk.write(close, this.#used - 1 - close.length, 'latin1');
-    this.#chunk[this.#used - 1] = NEWLINE;
     this.#rows++;
     this.#bytes += length;
-    this.#origins.append({ key, timestampMs, lead: start === 0 ? NO_BYTES : value.subarray(0, start) });
+    this.#origins.append({ key, timestampMs, value, start, cut });
   }
 
   /** Takes a message that is not to be inserted; its bytes are copied. */

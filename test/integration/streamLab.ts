@@ -59,8 +59,12 @@ let lastLsn = 1_000_000;
 export function messageOf({ id, name = `thing ${id}`, amount = '1', op = 'c', lsn = ++lastLsn }: Change): string {
   const row = `{"id":${id},"name":${JSON.stringify(name)},"amount":${amount}}`;
   const [before, after] = op === 'd' ? [`{"id":${id},"name":null,"amount":null}`, 'null'] : ['null', row];
-  const source = `{"version":"3.3.1.Final","ts_ms":${Date.now()},"schema":"public","table":"things","lsn":${lsn}}`;
-  return `{"before":${before},"after":${after},"source":${source},"transaction":null,"op":"${op}","ts_ms":${Date.now()}}`;
+  const now = Date.now();
+  const times = `"ts_us":${now}000,"ts_ns":${now}000000`;
+  const source =
+    `{"version":"3.3.1.Final","connector":"postgresql","name":"lab","ts_ms":${now},"snapshot":"false","db":"lab",` +
+    `"sequence":"[null,\\"${lsn}\\"]",${times},"schema":"public","table":"things","txId":7,"lsn":${lsn},"xmin":null}`;
+  return `{"before":${before},"after":${after},"source":${source},"transaction":null,"op":"${op}","ts_ms":${now},${times}}`;
 }
 
 export interface LabOptions {

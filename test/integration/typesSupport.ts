@@ -132,5 +132,5 @@ export function envelope(
     '{"version":"3.3.1.Final","connector":"postgresql","name":"test","ts_ms":1795254587320,"snapshot":"false",' +
     `"db":"test","sequence":"[\\"${lsn}\\",\\"${lsn}\\"]","ts_us":1795254587320061,"ts_ns":1795254587320061000,` +
     `"schema":"public","table":"t","txId":817,"lsn":${lsn},"xmin":null}`;
-  return `{"before":${json(before)},"after":${json(after)},"source":${source},"transaction":null,"op":"${op}","ts_ms":1795254588625}`;
+  return `{"before":${json(before)},"after":${json(after)},"source":${source},"transaction":null,"op":"${op}","ts_ms":1795254588625,"ts_us":1795254588625101,"ts_ns":1795254588625101002}`;
 }

@@ -30,11 +30,11 @@ test('a line without coordinates is an error', () => {
 });
 
 test('commit time and LSN come from the source block, exactly', () => {
-  const after = { id: 1, note: 'a "source":{"ts_ms":5,"lsn":6} in a text', ts_ms: 7 };
+  const after = { id: 1, note: 'a "source":{"ts_us":5,"lsn":6} in a text', ts_us: 7 };
   const source =
-    '{"version":"3","ts_ms":1790000000123,"sequence":"[\\"1\\",\\"2\\"]","ts_us":9,"lsn":18446744073709551615}';
+    '{"version":"3","ts_ms":1790000000123,"sequence":"[\\"1\\",\\"2\\"]","ts_us":1790000000123999,"lsn":18446744073709551615}';
   const line = bytes(
-    `{"before":null,"after":${JSON.stringify(after)},"source":${source},"op":"c","ts_ms":1790000000999}`,
+    `{"before":null,"after":${JSON.stringify(after)},"source":${source},"op":"c","ts_us":1790000000999000}`,
   );
   assert.deepEqual(sourceMarks(line), { commitMs: 1790000000123, lsn: 18446744073709551615n });
 });
