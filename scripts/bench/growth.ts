@@ -1,58 +1,71 @@
-import { committedOffsets } from '../../adapters/kafka.ts';
+import { endOffsets, partitionKey } from '../../adapters/kafka.ts';
 import { itemsTable, type Lab, SCALES, streamPipeline } from './lab.ts';
 import { ownLoad } from './reference.ts';
 import { type BenchResult, type Figure, figure } from './result.ts';
 import { ownSnapshot } from './snapshot.ts';
 import { drain, fillTopic } from './stream.ts';
 
-/** Seconds for a million rows, and the worker's peak, at each size. */
+/** Seconds for a million rows, and the worker's peak, at one size. */
 interface Cost {
   perMillion: number;
   workerMb: number;
 }
 
-/** Share of the smallest size's figure that the others may exceed it by. */
+/** How near the smallest size's figure the others are to stay: within 10 %. */
 const FLAT = 0.9;
+/** The largest backlog, as a multiple of the topic that the benchmark `stream` fills; Debezium needs its time for it. */
+const BACKLOG = 2;
+
+type Kind = 'reference load' | 'snapshot' | 'stream';
 
 export async function growth(lab: Lab): Promise<Omit<BenchResult, 'seconds'>> {
-  const costs: Record<'snapshot' | 'reference load' | 'stream', Cost[]> = {
-    ...{ snapshot: [], 'reference load': [], stream: [] },
+  const costs: Record<Kind, Cost[]> = { 'reference load': [], snapshot: [], stream: [] };
+  const note = (kind: Kind, { rows, seconds, workerMb }: { rows: number; seconds: number; workerMb: number }) => {
+    costs[kind].push({ perMillion: (seconds * 1e6) / rows, workerMb });
+    lab.say(`growth     ${kind} of ${rows} rows: ${seconds.toFixed(2)} s, ${workerMb.toFixed(0)} MB`);
   };
   for (const scale of SCALES) {
     const rows = await lab.fillItems(scale);
-    const note = (what: keyof typeof costs, { seconds, workerMb }: { seconds: number; workerMb: number }) => {
-      costs[what].push({ perMillion: (seconds * 1e6) / rows, workerMb });
-      lab.say(`growth     ${what} of ${rows} rows: ${seconds.toFixed(2)} s, ${workerMb.toFixed(0)} MB`);
-    };
-    note('reference load', await ownLoad(lab, scale));
-    note('snapshot', await ownSnapshot(lab, streamPipeline(scale)));
+    note('reference load', { rows, ...(await ownLoad(lab, scale)) });
+    const name = streamPipeline(scale);
+    if (!(await lab.temporal.stream(name))) note('snapshot', { rows, ...(await ownSnapshot(lab, name)) });
   }
+  for (const { rows, ...cost } of await backlogs(lab)) note('stream', { rows, ...cost });
   return {
     name: 'growth',
-    about: `Time per row and memory with ${SCALES.map((scale) => itemsTable(scale)).join(', ')}.`,
+    about:
+      `Time for a million rows and the worker's memory at 1, 4 and 16 times the rows: tables from ${itemsTable(1)} of ` +
+      `${lab.rows.toLocaleString('en')} rows, backlogs from ${((lab.rows * BACKLOG) / 16).toLocaleString('en')} messages.`,
     ...{ rows: lab.rows * SCALES.at(-1)!, bytes: null },
-    figures: Object.entries(costs).flatMap(([what, found]) => flatness(what, found)),
+    figures: (Object.keys(costs) as Kind[]).flatMap((kind) => flatness(kind, costs[kind])),
   };
 }
 
-function flatness(what: string, costs: readonly Cost[]): Figure[] {
-  const [first, ...others] = costs;
-  void committedOffsets;
-  void drain;
-  void fillTopic;
+/** The last part of one topic is drained, then more of it, then all. */
+async function backlogs(lab: Lab): Promise<{ rows: number; seconds: number; workerMb: number }[]> {
+  const name = streamPipeline(1);
+  const topic = lab.topic(name);
+  const length = async () => Number((await endOffsets(lab.kafka, [topic])).get(partitionKey(topic, 0)));
+  await lab.pause(name);
+  while ((await length()) < lab.rows * BACKLOG) await fillTopic(lab, name, 1);
+  const all = await length();
+  const found: { rows: number; seconds: number; workerMb: number }[] = [];
+  for (const scale of SCALES) {
+    const rows = Math.floor((all * scale) / SCALES.at(-1)!);
+    const { seconds, workerMb } = await drain(lab, name, all - rows);
+    found.push({ rows, seconds, workerMb });
+  }
+  return found;
+}
+
+function flatness(kind: Kind, [first, ...others]: readonly Cost[]): Figure[] {
   if (!first) return [];
-  return others.flatMap((cost, index) => {
-    const size = `${SCALES[index + 1]}x`;
-    const peer = (value: number) => [{ name: 'at 1x', value, goal: FLAT }];
+  const against = (value: number) => [{ name: 'at 1x', value, goal: FLAT }];
+  return others.flatMap(({ perMillion, workerMb }, index) => {
+    const what = `${kind} at ${SCALES[index + 1]}x`;
     return [
-      figure({
-        ...{ what: `growth: ${what} at ${size}, a million rows`, unit: 's', ours: cost.perMillion },
-        peers: peer(first.perMillion),
-      }),
-      figure({
-        ...{ what: `growth: ${what} at ${size}, worker's memory`, unit: 'MB', ours: cost.workerMb },
-        peers: peer(first.workerMb),
-      }),
+      figure({ what: `${what}, a million rows`, unit: 's', ours: perMillion, peers: against(first.perMillion) }),
+      figure({ what: `${what}, worker's memory`, unit: 'MB', ours: workerMb, peers: against(first.workerMb) }),
     ];
   });
 }

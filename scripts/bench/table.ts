@@ -1,7 +1,7 @@
 import { type Column, formatCount, tableLines } from '../output.ts';
 import { type BenchReport, type Figure, reached, type Side } from './result.ts';
 
-const COLUMNS: Column[] = [
+export const COLUMNS: Column[] = [
   { title: 'measured' },
   { title: 'ours', align: 'right' },
   { title: 'against' },
