@@ -45,7 +45,10 @@ async function runOnSharedStack(): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'tidegate-test-'));
   const stack = await startStack({ home, ports: 'auto', onProgress: (line) => console.log(`# ${line}`) });
   try {
-    await runTests(paths, { concurrency: 2, env: { TIDEGATE_HOME: home } });
+    // Once for all tests that start workers.
+    const bundle = join(home, 'workflows.js');
+    await run(process.execPath, ['workers/bundle.ts', bundle]);
+    await runTests(paths, { concurrency: 2, env: { TIDEGATE_HOME: home, TIDEGATE_WORKFLOW_BUNDLE: bundle } });
   } finally {
     await stack.stop();
     rmSync(home, { recursive: true, force: true });

@@ -1,18 +1,29 @@
-import { writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, DefaultLogger, type WorkflowBundleOption } from '@temporalio/worker';
+import { promisify } from 'node:util';
+import type { WorkflowBundleOption } from '@temporalio/worker';
 import type { Environment } from '../adapters/environment.ts';
 
 const workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
 /**
  * The code of all workflows in one file, as the worker runs it: built here in a second or two, or taken from the file
- * that TIDEGATE_WORKFLOW_BUNDLE names.
+ * that TIDEGATE_WORKFLOW_BUNDLE names. It is built by a process of its own, whose 250 MB of memory are then free again.
  */
 export async function workflowBundle(environment: Environment): Promise<WorkflowBundleOption> {
   const codePath = environment.optional('TIDEGATE_WORKFLOW_BUNDLE');
   if (codePath !== undefined) return { codePath };
-  return await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+  const folder = await mkdtemp(join(tmpdir(), 'tidegate-bundle-'));
+  try {
+    const file = join(folder, 'workflows.js');
+    await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), file]);
+    return { code: await readFile(file, 'utf8') };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Builds the bundle into a file, for images of workers that should not carry a bundler: `node workers/bundle.ts FILE`. */
@@ -22,6 +33,7 @@ if (import.meta.main) {
     console.error('bundle: no file was named. Write: node workers/bundle.ts FILE');
     process.exitCode = 1;
   } else {
+    const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
     const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
     await writeFile(file, code);
   }
