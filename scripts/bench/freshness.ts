@@ -73,7 +73,7 @@ function delayFigure(delays: ReadonlyMap<string, ReadonlyMap<number, Delays>>, r
 }
 
 async function writer(lab: Lab): Promise<pg.Client> {
-  return await connectPostgres(lab.environment.url('BENCH_DATABASE_URL'), { applicationName: 'tidegate bench' });
+  return await connectPostgres(lab.ownerUrl, { applicationName: 'tidegate bench' });
 }
 
 async function delaysAt(

@@ -55,6 +55,7 @@ export class Lab {
   readonly temporal: Temporal;
   readonly definitions: Definitions;
   readonly owner: pg.Client;
+  readonly ownerUrl: URL;
   readonly captureUrl: URL;
   /** A session of the role that may replicate. */
   readonly capture: pg.Client;
@@ -81,6 +82,7 @@ export class Lab {
     this.temporal = temporal;
     this.definitions = definitions;
     this.owner = owner;
+    this.ownerUrl = environment.url(source.url);
     this.captureUrl = captureUrl;
     this.capture = capture;
     this.#stack = stack;

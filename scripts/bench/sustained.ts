@@ -79,7 +79,7 @@ async function write(
   lab: Lab,
   { name, rows, signal }: { name: string; rows: number; signal: AbortSignal },
 ): Promise<void> {
-  const session = await connectPostgres(lab.environment.url('BENCH_DATABASE_URL'), {
+  const session = await connectPostgres(lab.ownerUrl, {
     applicationName: 'tidegate bench',
   });
   const { slot } = lab.pipeline(name).stream;
