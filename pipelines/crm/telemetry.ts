@@ -152,7 +152,7 @@ export async function sendHistory(options: SendOptions, prostheses: number): Pro
   return sent;
 }
 
-/** Sends what random prostheses do right now, at the rate of the traffic, until the signal is aborted. */
+/** Sends what random prostheses do right now, some of it late or twice, at the rate of the traffic, until the signal is aborted. */
 export async function liveTelemetry(
   options: Pick<TrafficOptions, 'signal' | 'ratePerSecond'> & { events: EventProducer },
   { prostheses, seed }: { prostheses: number; seed: number },
@@ -163,7 +163,8 @@ export async function liveTelemetry(
     const batch = Array.from({ length: Math.ceil(ratePerSecond) }, () => {
       const id = random.between(1, prostheses);
       const battery = 20 + random.next() * 75;
-      return eventOf(id, { at: Date.now() - random.next() * 1000, battery, habits: habitsOf(seed, id), random });
+      const late = random.chance(LATE) ? random.next() * LATEST_HOURS * HOUR_MS : random.next() * 1000;
+      return eventOf(id, { at: Date.now() - late, battery, habits: habitsOf(seed, id), random });
     });
     await send(
       events,

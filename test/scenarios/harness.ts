@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Kafka } from 'kafkajs';
 import { ClickHouse } from '../../adapters/clickhouse.ts';
 import { Connect } from '../../adapters/connect.ts';
@@ -18,7 +18,7 @@ import {
   streamTables,
 } from '../../core/definition.ts';
 import { chIdentifier } from '../../core/identifiers.ts';
-import { topicOf } from '../../core/names.ts';
+import { streamLanes } from '../../core/lanes.ts';
 import { differences } from './compare.ts';
 import { type ClickHouseProxy, startProxy } from './proxy.ts';
 import { closeNamespace, dropFromKafka, openNamespace } from './services.ts';
@@ -33,6 +33,10 @@ export interface ScenarioOptions {
   ddl: string;
   /** The tables to replicate, as a definition names them, or as it describes them. */
   tables: readonly string[] | PipelineInput['tables'];
+  /** What the definition has besides tables; topics get the scenario's name in front of theirs. */
+  further?: Pick<PipelineInput, 'events' | 'views' | 'marts'>;
+  /** Files of the definition's folder, by name. */
+  files?: Readonly<Record<string, string>>;
   /** Where the workers run; default: in this process. */
   workers?: 'in process' | 'child';
   /** Default: true. Otherwise nothing runs before start(). */
@@ -90,6 +94,8 @@ export class Scenario implements AsyncDisposable {
       label,
       ddl,
       tables,
+      further = {},
+      files = {},
       workers = 'in process',
       start = true,
       environment: outer = loadEnvironment(),
@@ -102,9 +108,17 @@ export class Scenario implements AsyncDisposable {
     const input: PipelineInput = {
       ...{ name, source: { url: `${variable}_URL`, captureUrl: `${variable}_CAPTURE_URL` } },
       tables: isList(tables) ? Object.fromEntries(tables.map((table) => [table, {}])) : tables,
+      ...further,
+      events: Object.fromEntries(
+        Object.entries(further.events ?? {}).map(([each, event]) => [each, { topic: `${name}.${each}`, ...event }]),
+      ),
     };
     const folder = mkdtempSync(join(tmpdir(), 'tidegate-scenario-'));
-    writeFileSync(join(folder, 'pipeline.ts'), `export default ${JSON.stringify(input)};\n`);
+    const written = { 'pipeline.ts': `export default ${JSON.stringify(input)};\n`, ...files };
+    for (const [file, text] of Object.entries(written)) {
+      mkdirSync(dirname(join(folder, file)), { recursive: true });
+      writeFileSync(join(folder, file), text);
+    }
     const environment = outer.with({
       ...{ [`${variable}_URL`]: source.url.href, [`${variable}_CAPTURE_URL`]: source.captureUrl.href },
       ...{ TEMPORAL_NAMESPACE: name, TIDEGATE_PIPELINES: folder, CLICKHOUSE_URL: proxy.url.href },
@@ -249,7 +263,7 @@ export class Scenario implements AsyncDisposable {
   }
 
   get topics(): string[] {
-    return streamTables(this.pipeline).map((table) => topicOf(this.pipeline, table));
+    return streamLanes(this.pipeline).map(({ topic }) => topic);
   }
 
   /** Fails with the reason when the supervisor has given up: nothing that is waited for will come then. */

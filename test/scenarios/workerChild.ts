@@ -1,6 +1,7 @@
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { type EvolveStep, evolveTables } from '../../activities/evolveTables.ts';
 import { createActivities } from '../../activities/index.ts';
+import { type MergeStep, mergeDays } from '../../activities/mergeDays.ts';
 import { runStream } from '../../activities/runStream.ts';
 import { ClickHouse } from '../../adapters/clickhouse.ts';
 import { loadDefinitions } from '../../adapters/definitions.ts';
@@ -38,6 +39,10 @@ async function onStep(step: EvolveStep): Promise<void> {
   if (deathAt === 'while evolving' && step === 'altered') die();
 }
 
+async function onMergeStep(step: MergeStep): Promise<void> {
+  if (deathAt === `merge ${step}`) die();
+}
+
 const workers = await Promise.all(
   Object.values(TASK_QUEUES).map((taskQueue) =>
     Worker.create({
@@ -46,6 +51,7 @@ const workers = await Promise.all(
         ...createActivities(deps),
         ...runStream(deps, { beforeCommit, beforeKeeping }),
         ...evolveTables(deps, onStep),
+        ...mergeDays(deps, onMergeStep),
       },
       maxHeartbeatThrottleInterval: '1 second',
     }),

@@ -45,6 +45,21 @@ const WRONG: [what: string, args: string[], line: RegExp][] = [
     ['trigger', 'load', 'products'],
     /^tidegate: 'products' does not name .*<pipeline>\.<table>\.\n$/,
   ],
+  [
+    'a mart that there is none of',
+    ['trigger', 'merge', 'crm.nope', '--dirty'],
+    /^tidegate: .* has no mart 'nope'\. .*\n$/,
+  ],
+  [
+    'a merge of no day',
+    ['trigger', 'merge', 'crm.prosthesis_reports_mart'],
+    /^tidegate: these options do not say which days to merge\. Give --from .*\n$/,
+  ],
+  [
+    'a merge of a day that there is none of',
+    ['trigger', 'merge', 'crm.prosthesis_reports_mart', '--from', '2026-02-30'],
+    /^tidegate: '2026-02-30' is no day; .*\n$/,
+  ],
   ['a stream table to load', ['trigger', 'load', 'wms.stock_balances'], /^tidegate: .* is a stream table, .*\n$/],
   ['a database that is no URL', ['init', 'sales'], /^tidegate: the database has to be given as a URL\. Write .*\n$/],
   [

@@ -71,6 +71,19 @@ test('trigger load that fails exits 1 with the reason on one line', async () => 
   assert.equal(err, 'tidegate: column x has type y. Do this.\n');
 });
 
+test('trigger merge tells what each partition has got, and refuses days that it cannot merge', async () => {
+  const mart = 'crm.prosthesis_reports_mart';
+  const merged = await tidegate('trigger', 'merge', mart, '--from', '2026-01-31', '--to', '2026-02-01');
+  assert.equal(merged.code, 0, merged.err);
+  assert.match(merged.out, /: partition 202601: 1 day, 1 rows in 100 ms\n.*: partition 202602: 1 day/);
+  assert.ok(merged.out.endsWith(`${mart}: merged 2 days, 2 rows\n`), merged.out);
+  const dirty = await tidegate('trigger', 'merge', mart, '--dirty');
+  assert.deepEqual([dirty.code, dirty.out.endsWith(`${mart}: nothing to merge\n`)], [0, true], dirty.out);
+  fakes.pipeline('crm').fail('mergeDays', typedFailure('MART_REFUSED', 'no such column'));
+  const failed = await tidegate('trigger', 'merge', mart, '--from', '2026-01-31');
+  assert.deepEqual([failed.code, failed.err], [1, 'tidegate: no such column. Do this.\n']);
+});
+
 test('verify prints a table and exits 0 when all is equal, and 1 with the keys when not', async () => {
   const table = {
     table: 'products',
