@@ -1,7 +1,8 @@
 import { currentInsertLsn } from '../adapters/replication.ts';
 import { attemptName, newToken } from '../core/copyAttempt.ts';
 import { CopyTally } from '../core/copyTally.ts';
-import { CONVERSION_SETTINGS, copyPath, stagingDdl, type TargetShape } from '../core/ddl.ts';
+import { CONVERSION_SETTINGS, stagingDdl, type TargetShape } from '../core/ddl.ts';
+import { copyPath } from '../core/ddlCopy.ts';
 import { truncatedAt } from '../core/ddlCurrent.ts';
 import { chIdentifier, chTable } from '../core/identifiers.ts';
 import { versionOf } from '../core/lsn.ts';
