@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { loadDefinitions } from '../../adapters/definitions.ts';
 import { toCsv } from '../../server/csv.ts';
 import { readCursor, writeCursor } from '../../server/cursor.ts';
+import { findReport, reportGrants } from '../../server/findReport.ts';
 import { freshly } from '../../server/freshly.ts';
 import { importsOf } from './imports.ts';
 
@@ -54,6 +57,13 @@ test('a caller joins no run that began before the call, and callers that wait sh
   assert.equal(await fifth, 5);
   runs[1]!.resolve(2);
   assert.equal(await other, 2);
+});
+
+test("deploy/clickhouse/roles.sql grants the report service what the local stack's account has", async () => {
+  const sql = readFileSync('deploy/clickhouse/roles.sql', 'utf8');
+  const granted = [...sql.matchAll(/^GRANT (.*) TO tidegate_report;$/gm)].map((match) => match[1]);
+  const wanted = reportGrants(await findReport(await loadDefinitions([]), 'crm'));
+  assert.deepEqual(granted.sort(), wanted.map((grant) => grant.replaceAll('`', '')).sort());
 });
 
 test('no code of the report service can open a connection to PostgreSQL', () => {

@@ -1,0 +1,41 @@
+import type { Report } from '../report.ts';
+
+/** What a user's prostheses did, day by day. */
+export const report: Report = {
+  title: 'Prosthesis reports',
+  description: 'Usage, movements, response times, battery and errors of your prostheses, one row a prosthesis and day.',
+  mart: 'prosthesis_reports_mart',
+  user: { claim: 'user_id', column: 'user_id' },
+  item: { column: 'prosthesis_id', title: 'Prosthesis' },
+  columns: {
+    day: { kind: 'day', title: 'Day' },
+    prosthesis_id: { kind: 'whole', title: 'Prosthesis' },
+    prosthesis_model: { kind: 'text', title: 'Model' },
+    manufacture_date: { kind: 'day', title: 'Made on', optional: true },
+    events: { kind: 'whole', title: 'Events' },
+    active_minutes: { kind: 'whole', title: 'Active minutes' },
+    first_event_at: { kind: 'time', title: 'First event' },
+    last_event_at: { kind: 'time', title: 'Last event' },
+    movements: { kind: 'whole', title: 'Movements' },
+    movement_counts: { kind: 'counts', title: 'Movements by kind' },
+    response_ms_avg: { kind: 'number', title: 'Response, mean, ms' },
+    response_ms_p50: { kind: 'whole', title: 'Response, median, ms' },
+    response_ms_p95: { kind: 'whole', title: 'Response, 95 %, ms' },
+    response_ms_max: { kind: 'whole', title: 'Response, slowest, ms' },
+    grip_force_avg: { kind: 'number', title: 'Grip force, mean, N', optional: true },
+    grip_force_max: { kind: 'number', title: 'Grip force, greatest, N', optional: true },
+    battery_min: { kind: 'whole', title: 'Battery, lowest, %' },
+    battery_max: { kind: 'whole', title: 'Battery, highest, %' },
+    battery_last: { kind: 'whole', title: 'Battery, last, %' },
+    errors: { kind: 'whole', title: 'Errors' },
+    error_counts: { kind: 'counts', title: 'Errors by kind' },
+  },
+  charts: [
+    { kind: 'bars', title: 'Active minutes', unit: '', column: 'active_minutes' },
+    { kind: 'bars', title: 'Movements', unit: '', column: 'movements' },
+    { kind: 'lines', title: 'Response time', unit: 'ms', columns: ['response_ms_p50', 'response_ms_p95'] },
+    { kind: 'range', title: 'Battery', unit: '%', low: 'battery_min', high: 'battery_max' },
+    { kind: 'totals', title: 'Kinds of movement', column: 'movement_counts' },
+    { kind: 'totals', title: 'Errors', column: 'error_counts' },
+  ],
+};
