@@ -110,7 +110,8 @@ suite('what changed behind the engine is found with its key, and mended', () => 
     const types = new Map(found.map(({ name, type }) => [name, type]));
     const waiting = random.some(COLUMNS, COLUMNS.length);
     for (const each of COLUMNS) if (!waiting.includes(each)) waiting.push(each);
-    for (let added = 1000; waiting.length > 0; added++) {
+    const FIRST = 1000;
+    for (let added = FIRST; waiting.length > 0; added++) {
       const ids = random.some(
         Array.from({ length: ROWS }, (_, id) => id),
         ROWS,
@@ -145,8 +146,11 @@ suite('what changed behind the engine is found with its key, and mended', () => 
         { key: `["${added}"]`, kind: 'extra' as const },
       ];
       const what = columns.map(({ type }, index) => `${wrong[index]}: ${type}`).join(', ');
-      const { differences } = resultOf(await verify(scenario), 'everything');
-      assert.deepEqual(sorted(differences), sorted(expected), what);
+      // A repair reports what it found, so that a run without one is asked for once only.
+      if (added === FIRST) {
+        const { differences } = resultOf(await verify(scenario), 'everything');
+        assert.deepEqual(sorted(differences), sorted(expected), what);
+      }
       const repaired = await verify(scenario, { repair: true });
       assert.equal(repaired.ok, true, what);
       assert.deepEqual(sorted(resultOf(repaired, 'everything').repaired.shown), sorted(expected));
