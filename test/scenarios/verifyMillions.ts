@@ -10,6 +10,7 @@ import { messageOf } from '../../core/errors.ts';
 import { chTable } from '../../core/identifiers.ts';
 import { Random } from '../../pipelines/random.ts';
 import { Scenario } from './harness.ts';
+import { until } from './until.ts';
 
 /**
  * Verifies a table of millions of rows on the running stack (TIDEGATE_HOME) while it is written: that nothing is reported
@@ -20,6 +21,7 @@ const SAMPLE_MS = 200;
 /** Linux counts the time of processes in these. */
 const TICKS_A_SECOND = 100;
 const CHANGES_A_WRITE = 25;
+const COPY_MS = 3_600_000;
 
 /** What a verification cost, by looking at the processes now and then. */
 class Costs {
@@ -126,12 +128,16 @@ async function write(
 
 async function main({ rows, changes, runs }: { rows: number; changes: number; runs: number }): Promise<void> {
   await using scenario = await Scenario.open({
-    ...{ label: 'million', tables: ['measured'], workers: 'child' },
+    ...{ label: 'million', tables: ['measured'], workers: 'child', start: false },
     ddl: `CREATE TABLE measured (id bigint PRIMARY KEY, quantity int NOT NULL, name text, updated_at timestamptz NOT NULL, price numeric(12, 2));
       INSERT INTO measured SELECT i, i % 1000, 'name of ' || i, timestamptz '2024-01-01' + i * interval '1 s', i / 100.0
       FROM generate_series(1, ${rows}::bigint) i; ANALYZE measured`,
   });
-  await scenario.waitUntilCaughtUp(600_000);
+  scenario.startWorkers();
+  await scenario.temporal.startSupervisor(scenario.name);
+  const phase = async () => (await scenario.status())?.status.phase;
+  await until(phase, (now) => now === 'streaming', { what: 'the snapshot is taken', deadlineMs: COPY_MS });
+  await scenario.waitUntilCaughtUp(COPY_MS);
   console.log(`${rows} rows are there`);
   const stop = new AbortController();
   const writing = write(scenario, { rows, changes, stop: stop.signal });
