@@ -9,6 +9,7 @@ import { evolveTables } from './evolveTables.ts';
 import { mergeDays } from './mergeDays.ts';
 import { planMerge } from './planMerge.ts';
 import { prepareStream } from './prepareStream.ts';
+import { runRelay } from './runRelay.ts';
 import { runStream } from './runStream.ts';
 import { verifyTables } from './verifyTables.ts';
 import { watchConnector } from './watchConnector.ts';
@@ -20,6 +21,7 @@ export function createActivities(deps: ActivityDeps): StreamActivities & BatchAc
     ...evolveTables(deps),
     ...runStream(deps),
     ...watchConnector(deps),
+    ...runRelay(deps),
     ...copySnapshot(deps),
     ...copyReference(deps),
     ...verifyTables(deps),

@@ -6,6 +6,7 @@ import { topicOf, workflowIds } from '../core/names.ts';
 import { blockedItems, type PlannedStep } from '../core/plan.ts';
 import type { ActivityDeps } from './deps.ts';
 import { planClickHouse } from './plan/clickhouse.ts';
+import { planOutbox } from './plan/outbox.ts';
 import { planSource } from './plan/source.ts';
 import { schemaReport } from './schemaRecord.ts';
 
@@ -26,9 +27,13 @@ export async function planPipeline(deps: ActivityDeps, name: string): Promise<Pl
       detail: 'kept by the supervisor',
     });
   }
-  if (streams) {
-    const object = `workflow ${workflowIds.supervisor(name)}`;
-    steps.push({ system: 'temporal', object, action: 'later', detail: 'started by apply' });
+  for (const outbox of pipeline.outboxes) steps.push(...(await planOutbox(deps.environment, { pipeline, outbox })));
+  const workflows = [
+    ...(streams ? [workflowIds.supervisor(name)] : []),
+    ...(pipeline.outboxes.length > 0 ? [workflowIds.relay(name)] : []),
+  ];
+  for (const id of workflows) {
+    steps.push({ system: 'temporal', object: `workflow ${id}`, action: 'later', detail: 'started by apply' });
   }
   return steps;
 }

@@ -9,6 +9,7 @@ import {
   openKafka,
   partitionKey,
 } from '../adapters/kafka.ts';
+import type { LossReport } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
 
 /**
@@ -56,6 +57,8 @@ export class TopicReader {
   #starting: Promise<void> = Promise.resolve();
   #stopping = false;
   #broken = false;
+  /** Set once messages were found to be lost; then nothing else is what reading fails of. */
+  #lost: Promise<void> | null = null;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -185,8 +188,9 @@ export class TopicReader {
       const late = this.#options.lateTopics.some((topic) => partition.startsWith(`${topic}:`));
       const next = committed.get(partition) ?? (late ? earliest : 0n);
       const end = ends.get(partition);
-      if (next < earliest) throw offsetLost(`${partition} is read up to ${next} but begins at ${earliest} by now`);
-      if (end !== undefined && next > end) throw offsetLost(`${partition} is read up to ${next} but ends at ${end}`);
+      const lost = late ? eventsLost : changesLost;
+      if (next < earliest) throw lost(`${partition} is read up to ${next} but begins at ${earliest} by now`);
+      if (end !== undefined && next > end) throw lost(`${partition} is read up to ${next} but ends at ${end}`);
       starting.set(partition, next);
     }
     const missing = topics.find((topic) => !starting.has(partitionKey(topic, 0)));
@@ -201,13 +205,20 @@ export class TopicReader {
   /** kafkajs logs that it is about to reset an offset; an error thrown here keeps it from doing so. */
   #refuseReset(message: string): void {
     if (!message.startsWith('Offset out of range, resetting')) return;
-    this.#fail(offsetLost('messages were removed before they were read'));
+    this.#broken = true;
+    // Which messages they were says what can be done about it.
+    this.#lost ??= this.#startingOffsets()
+      .then(
+        () => changesLost('messages were removed before they were read'),
+        (error) => error,
+      )
+      .then((error) => this.#failure.reject(error));
     throw new kafkajs.KafkaJSNonRetriableError('offset out of range');
   }
 
   #fail(error: unknown): void {
     this.#broken = true;
-    this.#failure.reject(error);
+    if (this.#lost === null) this.#failure.reject(error);
   }
 }
 
@@ -220,8 +231,18 @@ function isRebalance(error: unknown): boolean {
   return false;
 }
 
-function offsetLost(what: string): TidegateError {
+function changesLost(what: string): TidegateError {
   return new TidegateError('OFFSET_LOST', `changes were lost between Kafka and ClickHouse: ${what}`, {
     remedy: 'Resume the stream, which then loads its tables anew; and let Kafka retain messages for longer.',
+  });
+}
+
+/** No source has them a second time. */
+function eventsLost(what: string): TidegateError {
+  const details: LossReport = { kind: 'events' };
+  return new TidegateError('OFFSET_LOST', `events were lost between Kafka and ClickHouse: ${what}`, {
+    remedy:
+      'Resume the stream, which then goes on with those there still are; and let Kafka retain messages for longer.',
+    details,
   });
 }

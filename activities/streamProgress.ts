@@ -3,13 +3,11 @@ import type { StreamProgress } from '../core/activityTypes.ts';
 import { sourceMarks } from '../core/envelope.ts';
 import { formatLsn } from '../core/lsn.ts';
 import { lastLine, type MessageBatch } from '../core/streamBuffer.ts';
-
-const RATE_WINDOW_MS = 10_000;
+import { RateWindow } from './rateWindow.ts';
 
 interface TableProgress {
   messages: number;
-  /** What landed within the rate's window, oldest first. */
-  recent: { at: number; messages: number }[];
+  rate: RateWindow;
   lastCommitMs: number | null;
   lagMs: number | null;
   lastLsn: string | null;
@@ -26,7 +24,7 @@ export class ProgressKeeper {
   constructor(tables: readonly string[]) {
     for (const table of tables) {
       this.#tables.set(table, {
-        ...{ messages: 0, recent: [], lastCommitMs: null, lagMs: null, lastLsn: null, deadLetters: 0 },
+        ...{ messages: 0, rate: new RateWindow(), lastCommitMs: null, lagMs: null, lastLsn: null, deadLetters: 0 },
       });
     }
   }
@@ -36,8 +34,7 @@ export class ProgressKeeper {
     const progress = this.#tables.get(table)!;
     const now = Date.now();
     progress.messages += batch.rows;
-    progress.recent.push({ at: now, messages: batch.rows });
-    forgetOld(progress, now);
+    progress.rate.add(batch.rows);
     const line = lastLine(batch);
     const marks = line && sourceMarks(line);
     const commitMs = sentMs ?? marks?.commitMs;
@@ -63,14 +60,10 @@ export class ProgressKeeper {
   }
 
   snapshot(): StreamProgress {
-    const now = Date.now();
-    const seconds = Math.min(RATE_WINDOW_MS, Math.max(1000, now - this.#startedAt.getTime())) / 1000;
-    const tables = [...this.#tables].map(([table, progress]): [string, StreamProgress['tables'][string]] => {
-      forgetOld(progress, now);
-      const { recent, ...figures } = progress;
-      const landedLately = recent.reduce((sum, each) => sum + each.messages, 0);
-      return [table, { ...figures, rate: Math.round(landedLately / seconds) }];
-    });
+    const tables = [...this.#tables].map(([table, progress]): [string, StreamProgress['tables'][string]] => [
+      table,
+      { ...progress, rate: progress.rate.rate },
+    ]);
     return {
       tables: Object.fromEntries(tables),
       offsets: Object.fromEntries([...this.#offsets].map(([partition, offset]) => [partition, String(offset)])),
@@ -78,9 +71,4 @@ export class ProgressKeeper {
       startedAt: this.#startedAt.toISOString(),
     };
   }
-}
-
-function forgetOld(progress: TableProgress, now: number): void {
-  const kept = progress.recent.findIndex(({ at }) => at > now - RATE_WINDOW_MS);
-  if (kept !== 0) progress.recent.splice(0, kept < 0 ? progress.recent.length : kept);
 }

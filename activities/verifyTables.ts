@@ -13,6 +13,7 @@ import { withHeartbeat } from './copyProgress.ts';
 import { DeadLetters } from './deadLetters.ts';
 import type { ActivityDeps } from './deps.ts';
 import { schemaReport } from './schemaRecord.ts';
+import { verifyEvents } from './verifyEvents.ts';
 import { compareTable, dropScratch } from './verifyTablesCompare.ts';
 import { waitForWatermark } from './watermark.ts';
 
@@ -64,6 +65,22 @@ function progressOf(before: VerifyProgress | undefined): VerifyProgress {
 
 async function verifyPipeline(deps: ActivityDeps, verification: Verification): Promise<void> {
   const { pipeline, progress, signal, patienceMs } = verification;
+  if (pipeline.tables.length > 0) await verifyCopies(deps, verification);
+  progress.lsn ??= new Date().toISOString();
+  const done = new Set(progress.tables.map(({ table }) => table));
+  for (const event of pipeline.events.filter(({ label }) => !done.has(label))) {
+    progress.comparing = event.label;
+    const patience = patienceMs !== undefined && { patienceMs };
+    progress.tables.push(await verifyEvents(deps, { pipeline, event, signal, ...patience }));
+  }
+  progress.comparing = null;
+  // Read last, so that one which was set aside meanwhile is counted.
+  const letters = await new DeadLetters(deps.clickhouse, pipeline).outstanding();
+  for (const each of progress.tables) each.deadLetters = letters.get(each.table) ?? 0;
+}
+
+async function verifyCopies(deps: ActivityDeps, verification: Verification): Promise<void> {
+  const { pipeline, progress, signal, patienceMs } = verification;
   await using sessions = new CopySessions({
     url: deps.environment.url(pipeline.source.captureUrl),
     applicationName: `tidegate verify ${pipeline.name}`,
@@ -91,10 +108,6 @@ async function verifyPipeline(deps: ActivityDeps, verification: Verification): P
     });
     progress.scan = null;
   }
-  progress.comparing = null;
-  // Read last, so that one which was set aside meanwhile is counted.
-  const letters = await new DeadLetters(deps.clickhouse, pipeline).outstanding();
-  for (const each of progress.tables) each.deadLetters = letters.get(each.table) ?? 0;
 }
 
 /** Compares a table, again from the beginning when it was altered, truncated or rewritten while it was being read. */

@@ -10,12 +10,12 @@ import type { Lsn } from '../core/lsn.ts';
 import { topicOf } from '../core/names.ts';
 import type { ActivityDeps } from './deps.ts';
 
-const POLL_MS = 200;
+export const POLL_MS = 200;
 const HURRY_MS = 1000;
 /** A stream may be paused while it is waited for. */
-const ASK_MS = 5000;
+export const ASK_MS = 5000;
 /** Without any progress for so long, nothing is to be waited for. */
-const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 60_000;
 
 /**
  * Waits until everything that was committed at the source before the call has landed: the slot is confirmed up to the
@@ -163,7 +163,7 @@ function waitingMessages(ends: Offsets, committed: Offsets): bigint {
 }
 
 /** Tells when a position has stood still for too long. */
-class Progress {
+export class Progress {
   readonly #patienceMs: number;
   #position: bigint | null = null;
   #movedAt = performance.now();

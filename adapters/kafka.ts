@@ -143,12 +143,26 @@ export async function moveGroupToEnds(
     const existing = await existingOf(admin, topics);
     if (existing.length === 0) return;
     await waitUntilEmpty(admin, group);
-    const ends: { topic: string; partition: number; offset: string }[] = [];
+    const ends: TopicPartitionOffset[] = [];
     for (const topic of existing) {
       const partitions = await admin.fetchTopicOffsets(topic);
       ends.push(...partitions.map(({ partition, high }) => ({ topic, partition, offset: high })));
     }
-    await commitAsMember(kafka, { group, topics: existing, offsets: ends });
+    await commitAsMember(kafka, { group, offsets: ends });
+  });
+}
+
+/**
+ * Commits these offsets for the group; what it has committed elsewhere stays.
+ * @throws TidegateError ALREADY_RUNNING as moveGroupToEnds does.
+ */
+export async function moveGroup(
+  kafka: Kafka,
+  { group, offsets }: { group: string; offsets: readonly TopicPartitionOffset[] },
+): Promise<void> {
+  await withAdmin(kafka, async (admin) => {
+    await waitUntilEmpty(admin, group);
+    await commitAsMember(kafka, { group, offsets });
   });
 }
 
@@ -172,8 +186,9 @@ async function waitUntilEmpty(admin: Admin, group: string): Promise<void> {
 /** A broker takes commits from members only, so this joins the group for a moment, reading nothing. */
 async function commitAsMember(
   kafka: Kafka,
-  { group, topics, offsets }: { group: string; topics: string[]; offsets: TopicPartitionOffset[] },
+  { group, offsets }: { group: string; offsets: readonly TopicPartitionOffset[] },
 ): Promise<void> {
+  const topics = [...new Set(offsets.map(({ topic }) => topic))];
   const consumer = kafka.consumer({ groupId: group, maxWaitTimeInMs: 50, allowAutoTopicCreation: false });
   try {
     await consumer.connect();
@@ -187,7 +202,7 @@ async function commitAsMember(
       consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => undefined }),
     ]);
     consumer.pause(topics.map((topic) => ({ topic })));
-    await consumer.commitOffsets(offsets);
+    await consumer.commitOffsets([...offsets]);
   } finally {
     await consumer.disconnect();
   }

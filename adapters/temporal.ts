@@ -5,7 +5,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import type { SupervisorPhase, SupervisorStatus } from '../core/activityTypes.ts';
+import type { RelayPhase, RelayStatus, SupervisorPhase, SupervisorStatus } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
 import type { MergeRequest } from '../core/mergeTypes.ts';
 import { TASK_QUEUES, workflowIds } from '../core/names.ts';
@@ -19,6 +19,14 @@ export interface StreamView {
   status: SupervisorStatus;
   work: Work;
   /** False when the workflow did not answer: then only the phase is known, and the reason says why. */
+  answered: boolean;
+}
+
+/** What the relay of a pipeline's outboxes says, with the heartbeats that only a description shows. */
+export interface RelayView {
+  status: RelayStatus;
+  work: Work;
+  /** As in StreamView. */
   answered: boolean;
 }
 
@@ -123,28 +131,59 @@ export class Temporal {
     return workflowId;
   }
 
+  /** Starts the relay of a pipeline's outboxes, or leaves the one that runs alone. @returns the workflow's id. */
+  async startRelay(pipeline: string): Promise<string> {
+    return await this.#start('relayOutbox', {
+      ...{ workflowId: workflowIds.relay(pipeline), queue: 'stream', args: [pipeline] },
+      summary: `Outboxes of ${pipeline}`,
+    });
+  }
+
   /** @throws TidegateError NOT_STARTED when the pipeline has no running supervisor. */
   async signalStream(pipeline: string, signal: 'pause' | 'resume'): Promise<void> {
+    await this.#signal(pipeline, { workflowId: workflowIds.supervisor(pipeline), signal });
+  }
+
+  /** @throws TidegateError NOT_STARTED when the pipeline has no running relay. */
+  async signalRelay(pipeline: string, signal: 'pause' | 'resume'): Promise<void> {
+    await this.#signal(pipeline, { workflowId: workflowIds.relay(pipeline), signal });
+  }
+
+  async #signal(pipeline: string, about: { workflowId: string; signal: 'pause' | 'resume' }): Promise<void> {
     try {
-      await this.client.workflow.getHandle(workflowIds.supervisor(pipeline)).signal(signal);
+      await this.client.workflow.getHandle(about.workflowId).signal(about.signal);
     } catch (cause) {
       if (cause instanceof WorkflowNotFoundError) throw notStarted(pipeline);
       throw cause;
     }
   }
 
+  /** What is known of the relay of a pipeline's outboxes; null when it was never started, or has been stopped. */
+  async relay(pipeline: string): Promise<RelayView | null> {
+    const asked = await this.#ask<RelayStatus>(workflowIds.relay(pipeline));
+    if (asked === null || 'status' in asked) return asked && { ...asked, answered: true };
+    const { work, error } = asked;
+    const silent = { phase: (work.stage ?? 'relaying') as RelayPhase, ...silence(pipeline, { work, error }) };
+    return { status: silent, work, answered: false };
+  }
+
   /** What is known of a pipeline's stream; null when it was never started, or has been stopped. */
   async stream(pipeline: string): Promise<StreamView | null> {
-    const work = await describeWork(this.client, workflowIds.supervisor(pipeline));
+    const asked = await this.#ask<SupervisorStatus>(workflowIds.supervisor(pipeline));
+    if (asked === null || 'status' in asked) return asked && { ...asked, answered: true };
+    return { status: silentStatus(pipeline, asked), work: asked.work, answered: false };
+  }
+
+  /** Asks a workflow for its status; null when it does not run. */
+  async #ask<T>(workflowId: string): Promise<{ status: T; work: Work } | { error: ServiceError; work: Work } | null> {
+    const work = await describeWork(this.client, workflowId);
     if (work?.status !== 'RUNNING') return null;
     try {
-      const handle = this.client.workflow.getHandle(work.workflowId);
-      const query = () => handle.query<SupervisorStatus>('status');
-      const status = await this.#connection.withDeadline(Date.now() + QUERY_MS, query);
-      return { status, work, answered: true };
+      const query = () => this.client.workflow.getHandle(work.workflowId).query<T>('status');
+      return { status: await this.#connection.withDeadline(Date.now() + QUERY_MS, query), work };
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      return { status: silentStatus(pipeline, { work, error }), work, answered: false };
+      return { error, work };
     }
   }
 
@@ -169,16 +208,22 @@ export function notStarted(pipeline: string): TidegateError {
 const NOT_ASKED = 9;
 
 /** Queries need a worker that can run the workflow; the search attributes do not. */
-function silentStatus(pipeline: string, { work, error }: { work: Work; error: ServiceError }): SupervisorStatus {
+function silentStatus(pipeline: string, about: { work: Work; error: ServiceError }): SupervisorStatus {
+  return {
+    phase: (about.work.stage ?? 'preparing') as SupervisorPhase,
+    ...silence(pipeline, about),
+    ...{ definitionHash: null, snapshot: null, schema: { changes: [], aside: [] } },
+  };
+}
+
+function silence(pipeline: string, { work, error }: { work: Work; error: ServiceError }): Omit<RelayStatus, 'phase'> {
   const broken = (error.cause as { code?: number } | undefined)?.code === NOT_ASKED;
   return {
     pipeline,
-    phase: (work.stage ?? 'preparing') as SupervisorPhase,
     since: work.startedAt.toISOString(),
     reason: broken
       ? "The workers' code cannot go on with this workflow; their log says why."
       : 'No worker answers; start one with: npm run worker',
-    ...{ lastError: null, retryAt: null, attempts: 0, definitionHash: null, snapshot: null },
-    schema: { changes: [], aside: [] },
+    ...{ lastError: null, retryAt: null, attempts: 0 },
   };
 }

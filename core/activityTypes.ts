@@ -26,6 +26,11 @@ export interface DriftReport {
   columns: string[];
 }
 
+/** Detail of OFFSET_LOST: events that Kafka no longer has are gone, while changes can be loaded anew from their source. */
+export interface LossReport {
+  kind: 'events';
+}
+
 /** What is recorded of the source's schema, for people. */
 export interface SchemaReport {
   /** The last changes that were followed, the newest first. */
@@ -103,13 +108,48 @@ export interface ConnectorHealth {
   checkedAt: string;
 }
 
+/** Heartbeat of runRelay. */
+export interface RelayProgress {
+  outboxes: Record<
+    string,
+    {
+      /** Rows sent and marked since the activity began. */
+      relayed: number;
+      /** Rows a second over the last ten seconds. */
+      rate: number;
+      /** Marked and unmarked rows of the outbox; null until they have been counted. */
+      rows: { sent: number; unsent: number } | null;
+      lastSentAt: string | null;
+      /** What is wrong at the moment and being tried again, one sentence; null when nothing is. */
+      problem: string | null;
+    }
+  >;
+  startedAt: string;
+}
+
+export type RelayPhase = 'relaying' | 'paused' | 'backing off' | 'failed';
+
+/** Answer of the relay's query `status`. Heartbeat details are added by whoever asks, from describe. */
+export interface RelayStatus {
+  pipeline: string;
+  phase: RelayPhase;
+  /** Since when, ISO 8601. */
+  since: string;
+  /** One sentence for a person. */
+  reason: string;
+  lastError: { code: string; message: string; at: string } | null;
+  /** When the next attempt is made; only while backing off. */
+  retryAt: string | null;
+  attempts: number;
+}
+
 /** One table of a verify report. */
 export interface TableVerification {
   table: string;
-  load: 'stream' | 'reference';
+  load: 'stream' | 'reference' | 'events';
   /** Why the table was not compared, for it is left aside; null when it was. */
   notCompared: string | null;
-  /** Null when it was not compared. */
+  /** Null when it was not compared, and for events that no table of the source has: of those only the ids are checked. */
   sourceRows: number | null;
   targetRows: number | null;
   /** False also when it was not compared. */
@@ -155,7 +195,7 @@ export interface VerifyScan {
 
 export interface VerifyReport {
   pipeline: string;
-  /** The source LSN that the target had reached when it was compared. */
+  /** The source LSN that the target had reached when it was compared; without tables, the time up to which events had landed. */
   lsn: string;
   ok: boolean;
   tables: TableVerification[];
@@ -167,8 +207,9 @@ export interface StreamActivities {
   /**
    * Resolves the definition, checks the source, creates or confirms publication, topics and ClickHouse objects, and
    * says whether a snapshot is needed. Idempotent.
+   * @param skipLost an operator wants event topics to be gone on with behind the events that Kafka no longer has.
    */
-  prepareStream(pipeline: string): Promise<StreamPreparation>;
+  prepareStream(pipeline: string, skipLost?: boolean): Promise<StreamPreparation>;
   /**
    * Compares the catalog of each stream table with the recorded one, and alters target, landing table and views, so that
    * the stream goes on at the same offset. The stream must not run meanwhile. Done again, it goes on where it broke off.
@@ -187,6 +228,11 @@ export interface StreamActivities {
    * slot; until cancelled. Heartbeats ConnectorHealth. Fails with SCHEMA_DRIFT when the source's schema has changed.
    */
   watchConnector(pipeline: string): Promise<ConnectorHealth>;
+  /**
+   * Sends the rows of a pipeline's outboxes to their topics, in order, and marks each after the brokers have acknowledged
+   * it; until it is cancelled. Heartbeats RelayProgress. What passes by itself is tried again and told in the heartbeat.
+   */
+  runRelay(pipeline: string): Promise<RelayProgress>;
 }
 
 /** Activities on the task queue `batch`. */

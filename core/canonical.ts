@@ -38,9 +38,9 @@ const HASH = '_tidegate_hash';
 /** One database's way of writing down and hashing. */
 interface Dialect {
   /** The column's canonical text, with its length where it may hold any character; `~` for NULL. */
-  field(column: MappedColumn): string;
+  field(column: WrittenColumn): string;
   /** The canonical text as in JSON: in quotes, with quotes and backslashes escaped and nothing else, so that both sides do the same. */
-  quoted(column: MappedColumn): string;
+  quoted(column: WrittenColumn): string;
   join(fields: readonly string[]): string;
   /** A hash of 60 bits, as an integer of 64. */
   hash(text: string): string;
@@ -71,13 +71,29 @@ export function verifySql(shape: TargetShape): VerifySql {
   };
 }
 
-interface SideOptions {
-  columns: readonly MappedColumn[];
-  key: readonly MappedColumn[];
+/** A column as both sides write it down. */
+export interface WrittenColumn {
+  column: Pick<SourceColumn, 'name' | 'notNull'>;
+  conversion: Pick<Conversion, 'canonical'>;
+}
+
+export interface SideOptions {
+  columns: readonly WrittenColumn[];
+  key: readonly WrittenColumn[];
   /** The rest of a SELECT, after FROM. */
   rows: string;
   /** Whether equal rows count once. */
   distinct?: boolean;
+}
+
+/** The SQL for rows of any kind in PostgreSQL. */
+export function postgresSide(options: SideOptions): VerifySide {
+  return side(POSTGRES, options);
+}
+
+/** The SQL for rows of any kind in ClickHouse. */
+export function clickhouseSide(options: SideOptions): VerifySide {
+  return side(CLICKHOUSE, options);
 }
 
 function side(dialect: Dialect, { columns, key, rows, distinct = false }: SideOptions): VerifySide {
@@ -137,7 +153,10 @@ const CLICKHOUSE: Dialect = {
 };
 
 /** IS NULL is true of a row of NULLs as well; IS DISTINCT FROM NULL means the value itself. */
-function unlessNull({ name }: SourceColumn, { written, otherwise }: { written: string; otherwise: string }): string {
+function unlessNull(
+  { name }: WrittenColumn['column'],
+  { written, otherwise }: { written: string; otherwise: string },
+): string {
   return `CASE WHEN ${pgIdentifier(name)} IS DISTINCT FROM NULL THEN ${written} ELSE '${otherwise}' END`;
 }
 

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { eventSchema, type PipelineEvent, parseEvent } from './definitionEvents.ts';
 import { martSchema, type PipelineMart, parseMart } from './definitionMarts.ts';
+import { outboxSchema, type PipelineOutbox, parseOutbox } from './definitionOutbox.ts';
 import { TidegateError } from './errors.ts';
 import { formatTableName, parseTableName } from './identifiers.ts';
-import { DEAD_LETTERS_TABLE, PERIODS_TABLE } from './names.ts';
+import { DEAD_LETTERS_TABLE, PERIODS_TABLE, topicOf } from './names.ts';
 
 /**
  * A pipeline is data: one source database, its tables, marts and schedules. Only `name`, `source` and `tables` are
@@ -83,6 +84,8 @@ const pipelineSchema = z.strictObject({
   tables: z.record(z.string(), tableSchema).default({}),
   /** Event topics, by the name that commands and messages know them by. */
   events: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]*$/, 'is not a name'), eventSchema).default({}),
+  /** Tables whose rows are sent to event topics, by `table` or `schema.table`. */
+  outboxes: z.record(z.string(), outboxSchema).default({}),
   /** Views over the targets, created in this order. */
   views: z.array(viewSchema).default([]),
   /** Tables derived from targets, merged a period at a time; by their names in ClickHouse. */
@@ -119,6 +122,7 @@ export interface Pipeline {
   deadLetters: { stopAfter: number | null };
   tables: readonly PipelineTable[];
   events: readonly PipelineEvent[];
+  outboxes: readonly PipelineOutbox[];
   views: readonly { name: string; file: string }[];
   marts: readonly PipelineMart[];
 }
@@ -144,7 +148,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'definition'}: ${message}`).join('; '),
     );
   }
-  const { name, source, database, stream, deadLetters, tables, events, views, marts } = parsed.data;
+  const { name, source, database, stream, deadLetters, tables, events, outboxes, views, marts } = parsed.data;
   const pipelineTables = Object.entries(tables).map(([written, table]): PipelineTable => {
     const parsedName = parseTableName(written);
     if (!parsedName) throw invalid(`tables: '${written}' is not a table name`);
@@ -174,9 +178,26 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
   const labels = [...pipelineTables, ...pipelineEvents].map(({ label }) => label);
   const twice = labels.find((each, index) => labels.indexOf(each) !== index);
   if (twice) throw invalid(`events.${twice}: a table has this name`);
+  const pipelineOutboxes = Object.entries(outboxes).map(([written, outbox]) =>
+    parseOutbox(written, outbox, { events: pipelineEvents, captureUrl: source.captureUrl, invalid }),
+  );
+  const fed = pipelineOutboxes.map(({ event }) => event);
+  const twiceFed = fed.find((each, index) => fed.indexOf(each) !== index);
+  if (twiceFed) throw invalid(`outboxes: two of them are sent to events.${twiceFed}`);
+  const names = {
+    stream: {
+      connector: stream.connector ?? name,
+      topicPrefix: stream.topicPrefix ?? name,
+      slot: stream.slot ?? `tidegate_${name}`,
+      publication: stream.publication ?? `tidegate_${name}`,
+      consumerGroup: stream.consumerGroup ?? `tidegate-${name}`,
+    },
+  };
   const topics = pipelineEvents.map(({ topic }) => topic);
   const shared = topics.find((each, index) => topics.indexOf(each) !== index);
   if (shared) throw invalid(`events: two of them read the topic '${shared}'`);
+  const streamed = pipelineTables.find((table) => table.load === 'stream' && topics.includes(topicOf(names, table)));
+  if (streamed) throw invalid(`events: the topic '${topicOf(names, streamed)}' is that of the table ${streamed.label}`);
   const created = [
     ...pipelineEvents.flatMap(({ target, currentView }) => [target, currentView]),
     ...pipelineTables.flatMap((t) => [t.target, ...(t.currentView ? [t.currentView] : [])]),
@@ -195,16 +216,11 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     name,
     source,
     database: database ?? name,
-    stream: {
-      connector: stream.connector ?? name,
-      topicPrefix: stream.topicPrefix ?? name,
-      slot: stream.slot ?? `tidegate_${name}`,
-      publication: stream.publication ?? `tidegate_${name}`,
-      consumerGroup: stream.consumerGroup ?? `tidegate-${name}`,
-    },
+    ...names,
     deadLetters: { stopAfter: deadLetters.stopAfter ?? null },
     tables: pipelineTables,
     events: pipelineEvents,
+    outboxes: pipelineOutboxes,
     views,
     marts: Object.entries(marts).map((mart) => parseMart(mart, inputs, invalid)),
   };

@@ -25,6 +25,8 @@ export const eventSchema = z.strictObject({
   partitions: z.int().min(1).max(1000).default(1),
   /** Name of the target table in ClickHouse; default: the name. */
   target: z.string().min(1).max(200).optional(),
+  /** Name of the view with each event once; default: `<target>_current`. */
+  currentView: z.string().min(1).max(200).optional(),
   columns: z.record(z.string().min(1).max(200), columnSchema),
   /** The columns that tell one event from another: messages with the same values in all of them are one event. */
   key: z.array(z.string()).min(1, 'needs at least one column'),
@@ -95,6 +97,12 @@ export function parseEvent(
   const target = event.target ?? label;
   return {
     ...{ label, topic: event.topic ?? label, partitions: event.partitions },
-    ...{ target, currentView: `${target}_current`, columns, key: event.key, partitionBy: partitionBy ?? null },
+    ...{
+      target,
+      currentView: event.currentView ?? `${target}_current`,
+      columns,
+      key: event.key,
+      partitionBy: partitionBy ?? null,
+    },
   };
 }

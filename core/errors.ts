@@ -31,6 +31,8 @@ export const ERROR_CATALOGUE = {
   SHORT_LOAD: { retryable: true },
   /** Kafka Connect refused the connector or its task keeps failing. */
   CONNECTOR_FAILED: { retryable: true },
+  /** The brokers take no message of this size, and what follows it must not overtake it. */
+  MESSAGE_TOO_LARGE: { retryable: false },
   /** Another process already does this work. */
   ALREADY_RUNNING: { retryable: false },
   /** The local stack lacks a tool, or a service of it cannot start. */

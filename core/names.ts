@@ -16,7 +16,7 @@ export function nameInSource(name: string): string {
 }
 
 /** Debezium replaces each character of a topic's parts that is not a letter, digit, dot, dash or underscore. */
-export function topicOf(pipeline: Pipeline, table: Pick<PipelineTable, 'schema' | 'name'>): string {
+export function topicOf(pipeline: Pick<Pipeline, 'stream'>, table: Pick<PipelineTable, 'schema' | 'name'>): string {
   const { schema, name } = table;
   return debeziumName(`${pipeline.stream.topicPrefix}.${schema}.${name}`).replaceAll(/[^A-Za-z0-9._-]/g, '_');
 }
@@ -73,6 +73,7 @@ export const workflowIds = {
   verify: (pipeline: string) => `verify-${pipeline}`,
   /** @param what a partition, a range of days as `from..to`, the day of a scheduled run, or `outstanding`. */
   merge: (pipeline: string, mart: string, what: string) => `merge-${pipeline}-${mart}-${what}`,
+  relay: (pipeline: string) => `outbox-${pipeline}`,
 } as const;
 
 /** Schedules share their id's first part with the workflow they start, so that a list of them reads well. */

@@ -1,5 +1,6 @@
 import type {
   DriftReport,
+  LossReport,
   SchemaReport,
   SnapshotResult,
   StreamPreparation,
@@ -62,7 +63,7 @@ export class Supervisor {
   }
 
   get status(): SupervisorStatus {
-    const { paused, established, reload, reports, watch, ...shown } = this.state;
+    const { paused, established, reload, skip, reports, watch, ...shown } = this.state;
     return { pipeline: this.#pipeline, ...shown };
   }
 
@@ -133,7 +134,7 @@ export class Supervisor {
     }
     this.#recordError(failure, now);
     if (failure.code === 'SLOT_LOST') this.#state.established = false;
-    if (failure.code === 'OFFSET_LOST') this.#state.reload = 'offered';
+    if (failure.code === 'OFFSET_LOST') this.#state[isEventLoss(failure) ? 'skip' : 'reload'] = 'offered';
     if (!['preparing', 'snapshotting', 'evolving', 'streaming'].includes(this.phase)) return;
     if (this.#state.paused) this.#enterPaused(now);
     else if (failure.code === 'SLOT_LOST') this.#startOver(failure, now);
@@ -195,6 +196,7 @@ export class Supervisor {
     }
     this.#state.attempts = 0;
     if (this.#state.reload === 'offered') this.#state.reload = 'wanted';
+    if (this.#state.skip === 'offered') this.#state.skip = 'wanted';
     this.#enter('preparing', now, PREPARING);
   }
 
@@ -213,8 +215,7 @@ export class Supervisor {
   }
 
   #enterStreaming(now: number): void {
-    this.#state.reports = [];
-    this.#state.reload = null;
+    Object.assign(this.#state, { reports: [], reload: null, skip: null });
     if (this.#state.paused) this.#enterPaused(now);
     else this.#enter('streaming', now, STREAMING);
   }
@@ -266,6 +267,10 @@ export class Supervisor {
 
 const STREAMING = 'Changes flow from Kafka into ClickHouse.';
 const PAUSED = 'Paused by an operator; changes are kept in Kafka.';
+
+function isEventLoss({ details }: Failure): boolean {
+  return (details as Partial<LossReport> | undefined)?.kind === 'events';
+}
 
 function sentence(text: string): string {
   return text.endsWith('.') ? text : `${text}.`;

@@ -2,7 +2,7 @@ import type { DriftReport, SupervisorStatus } from './activityTypes.ts';
 
 /** What the workflow has to do now for the stream. `wait` ends at `until` (epoch milliseconds) or with an input. */
 export type StreamStep =
-  | { do: 'prepare' }
+  | { do: 'prepare'; skipLost: boolean }
   | { do: 'snapshot' }
   | { do: 'evolve' }
   | { do: 'stream' }
@@ -18,13 +18,15 @@ export interface SupervisorState extends Omit<SupervisorStatus, 'pipeline'> {
   established: boolean;
   /** Changes were lost on their way: a new snapshot is `offered`, and `wanted` once an operator resumes the stream. */
   reload: 'offered' | 'wanted' | null;
+  /** Events were lost on their way: to go on behind them is `offered`, and `wanted` once an operator resumes the stream. */
+  skip: 'offered' | 'wanted' | null;
   /** Messages at which the stream stopped because they do not fit; kept until that has been dealt with. */
   reports: DriftReport[];
   watch: { failures: number; startedAt: string | null; retryAt: string | null; stopped: boolean };
 }
 
-export function streamStepOf({ phase, paused, retryAt }: SupervisorState): StreamStep {
-  if (phase === 'preparing') return { do: 'prepare' };
+export function streamStepOf({ phase, paused, retryAt, skip }: SupervisorState): StreamStep {
+  if (phase === 'preparing') return { do: 'prepare', skipLost: skip === 'wanted' };
   if (phase === 'snapshotting') return { do: 'snapshot' };
   if (phase === 'evolving') return { do: 'evolve' };
   if (phase === 'streaming' && !paused) return { do: 'stream' };
@@ -44,7 +46,7 @@ export function initialState(now: number): SupervisorState {
   return {
     ...{ phase: 'preparing', since: iso(now), reason: PREPARING, lastError: null, retryAt: null, attempts: 0 },
     ...{ definitionHash: null, snapshot: null, schema: { changes: [], aside: [] } },
-    ...{ paused: false, established: false, reload: null, reports: [] },
+    ...{ paused: false, established: false, reload: null, skip: null, reports: [] },
     watch: { failures: 0, startedAt: null, retryAt: null, stopped: false },
   };
 }

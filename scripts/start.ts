@@ -48,7 +48,7 @@ async function main(options: StartOptions): Promise<void> {
 
 /** Shows the status of all pipelines, twice a second, until a condition is met or Ctrl-C is pressed. */
 async function follow(
-  { temporal, clickhouse, pipelines }: LocalSystem,
+  { environment, temporal, clickhouse, pipelines }: LocalSystem,
   {
     view,
     signal,
@@ -57,7 +57,7 @@ async function follow(
 ): Promise<void> {
   const definitions = pipelines.map(({ pipeline }) => pipeline);
   while (!signal.aborted) {
-    const reports = await readStatus({ temporal, clickhouse }, definitions);
+    const reports = await readStatus({ environment, temporal, clickhouse }, definitions);
     view.update(reports, `Up for ${Math.round(Number(seconds()))} s. Ctrl-C stops everything and keeps the data.`);
     failIfStuck(reports);
     if (until(reports)) break;

@@ -39,6 +39,11 @@ export const { watchConnector } = proxyActivities<StreamActivities>({
   summary: 'Watch the Debezium connector and its replication slot',
 });
 
+export const { runRelay } = proxyActivities<StreamActivities>({
+  ...untilCancelled,
+  summary: 'Send the rows of outboxes to Kafka and mark them',
+});
+
 /** Batch work is tried again by Temporal, with growing delays, for codes that a retry may cure. */
 const retried = {
   taskQueue: TASK_QUEUES.batch,

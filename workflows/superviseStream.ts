@@ -116,7 +116,7 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
       const step = supervisor.step;
       if (step.do === 'prepare') {
         await attempt(
-          () => prepareStream(pipeline),
+          () => prepareStream(pipeline, step.skipLost),
           (preparation) => supervisor.prepared(preparation, Date.now()),
         );
       } else if (step.do === 'snapshot') {

@@ -65,8 +65,12 @@ function reportDetails({ pipeline, lsn, tables, seconds }: VerifyReport): string
     const keys = differences.map(({ key, kind }) => `  - ${kind}: \`${key}\``);
     const verdict = equal ? 'equal' : '**different**';
     const letters = !equal && deadLetters > 0 ? [`  - ${deadLetters} dead letters, which may explain it`] : [];
+    const rows =
+      sourceRows === null
+        ? `${targetRows} events, of which each must be there once`
+        : `${sourceRows} rows in the source, ${targetRows} in ClickHouse`;
     return [
-      `- ${table}: ${verdict}, ${sourceRows} rows in the source, ${targetRows} in ClickHouse`,
+      `- ${table}: ${verdict}, ${rows}`,
       ...keys,
       ...(unsettled > 0 ? [`  - ${unsettled} keys changed at every reading, and were not judged`] : []),
       ...(repaired.keys > 0 ? [`  - repaired: ${repaired.keys}`] : []),

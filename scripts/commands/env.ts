@@ -19,7 +19,10 @@ export function registerEnv(program: Command, context: CommandContext): void {
 async function settings(context: CommandContext): Promise<[string, string][]> {
   const { environment } = context;
   const published = Object.keys(readEnvFile(join(environment.home, STACK_ENV_FILE)));
-  const sources = (await context.pipelines()).flatMap(({ source }) => [source.url, source.captureUrl]);
+  const sources = (await context.pipelines()).flatMap(({ source, outboxes }) => [
+    ...[source.url, source.captureUrl],
+    ...outboxes.map(({ url }) => url),
+  ]);
   const wanted = new Set([...published, ...sources]);
   return environment
     .entries()

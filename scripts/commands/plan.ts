@@ -45,6 +45,10 @@ export function registerApply(program: Command, context: CommandContext): void {
           const workflowId = await (await context.temporal()).startSupervisor(pipeline);
           console.log(`${pipeline}: workflow ${workflowId} runs`);
         }
+        if (definition.outboxes.length > 0) {
+          const workflowId = await (await context.temporal()).startRelay(pipeline);
+          console.log(`${pipeline}: workflow ${workflowId} runs`);
+        }
         console.log(`${pipeline}: ${summarizePlan(steps)}`);
       }
     });

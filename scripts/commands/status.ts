@@ -14,7 +14,8 @@ export function registerStatus(program: Command, context: CommandContext): void 
       const temporal = await context.temporal();
       const { readStatus } = await import('./statusReport.ts');
       const { martLine, readMarts } = await import('./statusMarts.ts');
-      const sources = { temporal, clickhouse: context.clickhouse };
+      const { environment, clickhouse } = context;
+      const sources = { environment, temporal, clickhouse };
       const [reports, marts] = await Promise.all([readStatus(sources, pipelines), readMarts(sources, pipelines)]);
       if (json) {
         const all = reports.map((report, index) => ({ ...report, marts: marts[index] }));
@@ -39,6 +40,7 @@ export function statusLines(report: PipelineReport, now: number): string[] {
   const notes = [
     `${pipeline}: ${phase}${duration}. ${reason}`,
     ...connectorNotes(report),
+    ...relayNotes(report),
     ...(problem === null ? [] : [`problem: ${problem}`]),
     ...(lastError === null ? [] : [`last error, ${formatTime(lastError.at)}: ${lastError.code}: ${lastError.message}`]),
     ...tables.flatMap(({ table, lastError: error }) => (error ? [`${table}: ${error.code}: ${error.message}`] : [])),
@@ -77,6 +79,22 @@ function connectorNotes({ connector }: PipelineReport): string[] {
   return [
     `connector ${connector.connector} ${state}${failed ? `, task ${failed.id} FAILED` : ''}; ${slotText}`,
     ...(connector.problem === null ? [] : [`problem: ${connector.problem}`]),
+  ];
+}
+
+function relayNotes({ relay }: PipelineReport): string[] {
+  if (relay === null) return [];
+  const counts = relay.outboxes.map(({ outbox, sent, unsent, rate }) => {
+    const rows = sent === null || unsent === null ? '' : `, sent ${formatCount(sent)}, unsent ${formatCount(unsent)}`;
+    return `outbox ${outbox}: ${relay.phase}${rows}${rate === null ? '' : `, ${formatCount(rate)}/s`}`;
+  });
+  return [
+    ...counts,
+    ...(relay.phase === 'relaying' ? [] : [`relay: ${relay.reason}`]),
+    ...relay.outboxes.flatMap(({ outbox, problem }) => (problem === null ? [] : [`outbox ${outbox}: ${problem}`])),
+    ...(relay.lastError === null
+      ? []
+      : [`relay's last error, ${formatTime(relay.lastError.at)}: ${relay.lastError.code}: ${relay.lastError.message}`]),
   ];
 }
 

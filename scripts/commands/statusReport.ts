@@ -1,5 +1,6 @@
 import { DeadLetters } from '../../activities/deadLetters.ts';
 import type { ClickHouse } from '../../adapters/clickhouse.ts';
+import type { Environment } from '../../adapters/environment.ts';
 import type { StreamView, Temporal } from '../../adapters/temporal.ts';
 import { type NextRun, nextRuns } from '../../adapters/temporalSchedules.ts';
 import { describeWork, type PendingActivity, type Work } from '../../adapters/temporalWork.ts';
@@ -16,6 +17,7 @@ import { type Failure, failureOf } from '../../core/failures.ts';
 import { chTable } from '../../core/identifiers.ts';
 import { eventLanes, findLane, type Lane } from '../../core/lanes.ts';
 import { scheduleIds, workflowIds } from '../../core/names.ts';
+import { type RelayReport, readRelay } from './relayReport.ts';
 
 /** What `tidegate status` says of a table; `--json` prints it as it is. */
 export interface TableReport {
@@ -46,6 +48,8 @@ export interface PipelineReport extends Omit<SupervisorStatus, 'phase' | 'since'
   connector: ConnectorHealth | null;
   /** What the stream is trying again at the moment. */
   problem: string | null;
+  /** The relay of its outboxes; null when it has none. */
+  relay: RelayReport | null;
   verify: { next: NextRun | null; last: { status: string; at: string | null } | null };
   /** Why rows are missing in the report. */
   rowsUnknown: string | null;
@@ -53,6 +57,7 @@ export interface PipelineReport extends Omit<SupervisorStatus, 'phase' | 'since'
 }
 
 export interface StatusSources {
+  environment: Environment;
   temporal: Temporal;
   clickhouse: ClickHouse;
 }
@@ -103,6 +108,7 @@ async function readPipeline(sources: StatusSources, { pipeline, next }: About): 
     ...(view?.status ?? notStarted(name)),
     connector: heartbeatOf<ConnectorHealth>(view?.work, 'watchConnector'),
     problem: stream?.problem ?? null,
+    relay: await readRelay(sources, pipeline),
     verify: {
       next: next.get(scheduleIds.verify(name)) ?? null,
       last: verify && { status: verify.status, at: verify.closedAt?.toISOString() ?? null },
@@ -114,7 +120,7 @@ async function readPipeline(sources: StatusSources, { pipeline, next }: About): 
 
 function notStarted(
   pipeline: string,
-): Omit<PipelineReport, 'connector' | 'problem' | 'verify' | 'rowsUnknown' | 'tables'> {
+): Omit<PipelineReport, 'connector' | 'problem' | 'relay' | 'verify' | 'rowsUnknown' | 'tables'> {
   return {
     ...{ pipeline, phase: 'not started', since: null, reason: `Start it with: npx tidegate apply ${pipeline}` },
     ...{ lastError: null, retryAt: null, attempts: 0, definitionHash: null, snapshot: null },

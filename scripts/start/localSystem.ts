@@ -114,6 +114,7 @@ async function startWorkflows(system: LocalSystem, say: (line: string) => void):
     say(`${pipeline.name.padEnd(10)} plan: ${summarizePlan(steps)}`);
     await applyPlan(steps);
     if (streamLanes(pipeline).length > 0) await temporal.startSupervisor(pipeline.name);
+    if (pipeline.outboxes.length > 0) await temporal.startRelay(pipeline.name);
     for (const table of referenceTables(pipeline)) await temporal.startLoad(pipeline.name, table.label);
   }
   const wanted = wantedSchedules(pipelines.map(({ pipeline }) => pipeline));

@@ -23,6 +23,7 @@ suite('a pipeline definition', () => {
         },
       ],
       events: [],
+      outboxes: [],
       views: [],
       marts: [],
     });

@@ -32,7 +32,7 @@ function streaming(): Supervisor {
 describe('the way to a running stream', () => {
   test('begins with preparing, without a watch', () => {
     const supervisor = fresh();
-    assert.deepEqual(supervisor.step, { do: 'prepare' });
+    assert.deepEqual(supervisor.step, { do: 'prepare', skipLost: false });
     assert.deepEqual(supervisor.watchStep, { do: 'nothing' });
   });
 
@@ -134,7 +134,7 @@ describe('a failure that no retry cures', () => {
     const supervisor = fresh();
     supervisor.failed(denied, T0);
     supervisor.resume(T0 + SECOND);
-    assert.deepEqual(supervisor.step, { do: 'prepare' });
+    assert.deepEqual(supervisor.step, { do: 'prepare', skipLost: false });
   });
 
   test('of the watch stops the stream and the watch until an operator resumes', () => {
@@ -156,7 +156,7 @@ describe('a lost slot', () => {
     ]) {
       const supervisor = streaming();
       lose(supervisor);
-      assert.deepEqual(supervisor.step, { do: 'prepare' });
+      assert.deepEqual(supervisor.step, { do: 'prepare', skipLost: false });
       assert.deepEqual(supervisor.watchStep, { do: 'nothing' });
     }
   });
@@ -193,7 +193,7 @@ describe('a schema that has changed', () => {
     assert.deepEqual(supervisor.state.reports, [report]);
     assert.deepEqual(supervisor.watchStep, { do: 'watch' });
     supervisor.evolved(followed, T0);
-    assert.deepEqual(supervisor.step, { do: 'prepare' });
+    assert.deepEqual(supervisor.step, { do: 'prepare', skipLost: false });
     assert.deepEqual(supervisor.status.schema, followed);
     assert.deepEqual(supervisor.state.reports, []);
   });
@@ -226,7 +226,7 @@ describe('a schema that has changed', () => {
     supervisor.failed({ code: 'BAD_MESSAGE', message: 'no number', retryable: false }, T0);
     supervisor.watchFailed(drift, T0);
     supervisor.evolved(followed, T0);
-    assert.deepEqual(supervisor.step, { do: 'prepare' });
+    assert.deepEqual(supervisor.step, { do: 'prepare', skipLost: false });
   });
 
   test('is tried again when a worker dies at it, still with what the message holds', () => {
@@ -299,7 +299,7 @@ describe('a pause', () => {
     supervisor.pause(T0);
     supervisor.streamEnded(T0);
     supervisor.resume(T0);
-    assert.deepEqual(supervisor.step, { do: 'prepare' });
+    assert.deepEqual(supervisor.step, { do: 'prepare', skipLost: false });
   });
 });
 

@@ -128,6 +128,14 @@ export class FakeActivities {
         refuseToEndUnasked(Context.current().cancellationSignal);
         return { ...health, slot: null, checkedAt: new Date().toISOString() };
       },
+      async runRelay(name) {
+        of(name).begin('runRelay');
+        const progress = { outboxes: {}, startedAt: new Date().toISOString() };
+        await of(name).last('runRelay', progress);
+        of(name).events.push('runRelay ended');
+        refuseToEndUnasked(Context.current().cancellationSignal);
+        return progress;
+      },
       async copyReference(name, table) {
         of(name).begin('copyReference');
         const tables = [{ table, phase: 'copying' as const, rows: 1, bytes: 10, estimatedRows: 3 }];
