@@ -4,12 +4,15 @@ import kafkajs from 'kafkajs';
 import { DeadLetters } from '../../activities/deadLetters.ts';
 import { replayDeadLetter } from '../../activities/deadLettersReplay.ts';
 import { applyPlan, planPipeline } from '../../activities/planPipeline.ts';
+import { prepareStream } from '../../activities/prepareStream.ts';
 import { runStream } from '../../activities/runStream.ts';
 import type { StreamSeams } from '../../activities/runStreamSession.ts';
+import { verifyTables } from '../../activities/verifyTables.ts';
 import { waitForEvents } from '../../activities/watermark.ts';
 import { deleteTopics, openKafka } from '../../adapters/kafka.ts';
-import type { StreamProgress } from '../../core/activityTypes.ts';
+import type { StreamProgress, VerifyReport } from '../../core/activityTypes.ts';
 import type { PipelineInput } from '../../core/definition.ts';
+import { TidegateError } from '../../core/errors.ts';
 import { chIdentifier } from '../../core/identifiers.ts';
 import { depsFor, startActivity, uniqueName } from './streamSupport.ts';
 
@@ -60,6 +63,56 @@ async function openLab(changes: Partial<NonNullable<PipelineInput['events']>[str
     },
   };
 }
+
+const refusedFor = (reason: RegExp) => (error: unknown) => error instanceof TidegateError && reason.test(error.line);
+
+test('verify waits for what is in the topic, and finds an event that is there twice', async () => {
+  await using lab = await openLab();
+  const verify = (patienceMs = 60_000) =>
+    startActivity<VerifyReport, unknown>(() => verifyTables(lab.deps, patienceMs).verifyTables(lab.name)).result;
+  await lab.send([reading(1), reading(2), reading(1)]);
+  await assert.rejects(verify(500), refusedFor(/3 messages wait in Kafka/));
+  await using _stream = lab.start();
+  const shown = ({ tables }: VerifyReport) =>
+    tables.map(({ table, load, sourceRows, targetRows, equal, differences }) => ({
+      ...{ table, load, sourceRows, targetRows, equal, differences },
+    }));
+  const readings = { table: 'readings', load: 'events', sourceRows: null, targetRows: 2, equal: true, differences: [] };
+  assert.deepEqual(shown(await verify()), [readings]);
+  await lab.clickhouse.command(
+    `CREATE OR REPLACE VIEW ${lab.database}.readings_current AS SELECT * FROM ${lab.database}.readings UNION ALL SELECT * FROM ${lab.database}.readings`,
+  );
+  const [twice] = (await verify()).tables;
+  assert.deepEqual([twice?.equal, twice?.differences.length], [false, 2]);
+});
+
+test('events that Kafka has removed stop the stream, and it goes on behind them when an operator wants that', async () => {
+  await using lab = await openLab();
+  await lab.send([reading(1)]);
+  const first = lab.start();
+  await lab.landed();
+  first.cancel();
+  await first.result;
+  await lab.send([reading(2), reading(3), reading(4)]);
+  const admin = openKafka(lab.deps.environment).admin();
+  await admin.connect();
+  const { topic } = lab.deps.pipeline.events[0]!;
+  await admin.fetchTopicOffsets(topic);
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] });
+  await admin.disconnect();
+  const lost =
+    /OFFSET_LOST: events were lost .*:0 is read up to 1 but begins at 3 by now. Resume the stream, which then goes on/;
+  await assert.rejects(lab.start().result, refusedFor(lost));
+  await prepareStream(lab.deps).prepareStream(lab.name);
+  await assert.rejects(lab.start().result, refusedFor(lost));
+  await prepareStream(lab.deps).prepareStream(lab.name, true);
+  await using _stream = lab.start();
+  await lab.landed();
+  assert.deepEqual(
+    (await lab.rows()).map(({ total }) => total),
+    ['1', '4'],
+  );
+});
 
 const id = (number: number) => `00000000-0000-0000-0000-${String(number).padStart(12, '0')}`;
 const reading = (number: number, changes: Record<string, unknown> = {}) =>

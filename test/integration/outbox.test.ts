@@ -73,9 +73,7 @@ suite('an outbox', { concurrency: false }, () => {
   const verify = () => startActivity<VerifyReport, unknown>(() => verifyTables(deps, 6000).verifyTables(name)).result;
   const plan = async (action: string) => {
     const steps = await planPipeline(deps, name);
-    return steps
-      .filter((step) => step.object === 'outbox Post' && step.action === action)
-      .map(({ detail }) => detail);
+    return steps.filter((step) => step.object === 'outbox Post' && step.action === action).map(({ detail }) => detail);
   };
   const write = (rows: number) =>
     source.owner.query(
@@ -207,7 +205,10 @@ suite('an outbox', { concurrency: false }, () => {
     assert.equal((await first.result).outboxes['Post']?.relayed, 300);
     await write(300);
     await drained();
-    await until(second.beat, (beat) => beat?.outboxes['Post']?.relayed === 300 && beat.outboxes['Post'].problem === null);
+    await until(
+      second.beat,
+      (beat) => beat?.outboxes['Post']?.relayed === 300 && beat.outboxes['Post'].problem === null,
+    );
     await source.owner.query('DELETE FROM "Post"');
   });
 

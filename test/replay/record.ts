@@ -1,5 +1,5 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
-import type { SupervisorPhase, SupervisorStatus } from '../../core/activityTypes.ts';
+import type { RelayStatus, SupervisorPhase, SupervisorStatus } from '../../core/activityTypes.ts';
 import { FakeActivities, typedFailure } from '../workflow/fakeActivities.ts';
 import { openNamespace, type TestNamespace } from '../workflow/namespace.ts';
 import { until } from '../workflow/until.ts';
@@ -100,6 +100,36 @@ async function fillHistory(workflowId: string, runId: string): Promise<void> {
   }
 }
 
+async function recordRelay(): Promise<void> {
+  const fake = fakes.pipeline('wms');
+  fake.fail('runRelay', typedFailure('SERVICE_UNREACHABLE'));
+  const workflowId = 'outbox-wms';
+  const handle = await client.workflow.start('relayOutbox', { workflowId, taskQueue: 'stream', args: ['wms'] });
+  const started = (count: number) =>
+    until(
+      () => fake.count('runRelay starts'),
+      (starts) => starts === count,
+    );
+  await started(2);
+  await handle.signal('pause');
+  await until(
+    () => fake.count('runRelay ended'),
+    (ended) => ended === 1,
+  );
+  await handle.signal('resume');
+  await started(3);
+  fake.breakers.runRelay?.(typedFailure('ACCESS_DENIED'));
+  await until(
+    () => handle.query<RelayStatus>('status'),
+    (status) => status.phase === 'failed',
+  );
+  await handle.signal('resume');
+  await started(4);
+  await handle.cancel();
+  await handle.result().catch(() => undefined);
+  await save(namespace, { workflowId, runId: handle.firstExecutionRunId, file: 'relayOutbox-1' });
+}
+
 async function recordBatch(): Promise<void> {
   const runs: [type: string, args: unknown[]][] = [
     ['loadReference', ['wms', 'products']],
@@ -143,7 +173,7 @@ async function recordMerges(): Promise<void> {
 }
 
 /** `node test/replay/record.ts merges` records a part. */
-const parts = { supervisor: recordSupervisor, batch: recordBatch, merges: recordMerges };
+const parts = { supervisor: recordSupervisor, batch: recordBatch, merges: recordMerges, relay: recordRelay };
 for (const [part, record] of Object.entries(parts)) {
   if (process.argv[2] === undefined || process.argv[2] === part) await record();
 }

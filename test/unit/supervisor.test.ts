@@ -327,6 +327,20 @@ describe('the watch over the connector', () => {
   });
 });
 
+test('lost events are gone on behind once an operator resumes, without a snapshot, and not again after that', () => {
+  const lost: Failure = { code: 'OFFSET_LOST', message: 'events were lost', retryable: false, details: { kind: 'events' } };
+  const supervisor = streaming();
+  supervisor.failed(lost, T0);
+  assert.equal(supervisor.phase, 'failed');
+  supervisor.resume(T0);
+  assert.deepEqual(supervisor.step, { do: 'prepare', skipLost: true });
+  supervisor.prepared(prepared, T0);
+  assert.equal(supervisor.phase, 'streaming');
+  supervisor.failed(unreachable, T0);
+  supervisor.resume(T0);
+  assert.deepEqual(supervisor.step, { do: 'prepare', skipLost: false });
+});
+
 test('the state survives JSON and goes on where it was', () => {
   const supervisor = streaming();
   supervisor.pause(T0);
