@@ -328,7 +328,12 @@ describe('the watch over the connector', () => {
 });
 
 test('lost events are gone on behind once an operator resumes, without a snapshot, and not again after that', () => {
-  const lost: Failure = { code: 'OFFSET_LOST', message: 'events were lost', retryable: false, details: { kind: 'events' } };
+  const lost: Failure = {
+    code: 'OFFSET_LOST',
+    message: 'events were lost',
+    retryable: false,
+    details: { kind: 'events' },
+  };
   const supervisor = streaming();
   supervisor.failed(lost, T0);
   assert.equal(supervisor.phase, 'failed');
