@@ -8,6 +8,7 @@ import { registerPause, registerResume } from './commands/pause.ts';
 import { registerApply, registerPlan } from './commands/plan.ts';
 import { registerSchedule } from './commands/schedule.ts';
 import { registerStatus } from './commands/status.ts';
+import { registerTail } from './commands/tail.ts';
 import { registerTrigger } from './commands/trigger.ts';
 import { registerVerify } from './commands/verify.ts';
 import { CommandContext } from './context.ts';
@@ -30,6 +31,7 @@ for (const register of [
   registerDeadLetters,
   registerTrigger,
   registerSchedule,
+  registerTail,
   registerEnv,
 ]) {
   register(program, context);

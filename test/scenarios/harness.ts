@@ -34,7 +34,7 @@ export interface ScenarioOptions {
   /** The tables to replicate, as a definition names them, or as it describes them. */
   tables: readonly string[] | PipelineInput['tables'];
   /** What the definition has besides tables; topics get the scenario's name in front of theirs. */
-  further?: Pick<PipelineInput, 'events' | 'views' | 'marts'>;
+  further?: Pick<PipelineInput, 'events' | 'outboxes' | 'views' | 'marts'>;
   /** Files of the definition's folder, by name. */
   files?: Readonly<Record<string, string>>;
   /** Where the workers run; default: in this process. */

@@ -72,7 +72,7 @@ const main = fileURLToPath(new URL('../../workers/main.ts', import.meta.url));
 const child = fileURLToPath(new URL('workerChild.ts', import.meta.url));
 
 /** @param options.environment names in TIDEGATE_PIPELINES the folder with the scenario's definition. */
-export function startChild(options: { environment: Environment; deathAt?: DeathAt }): Workers {
+export function startChild(options: { environment: Environment; deathAt?: DeathAt }): Workers & { pid: number } {
   const { environment, deathAt } = options;
   const command = deathAt === undefined ? [main] : [child, deathAt];
   const running: ChildProcess = spawn(process.execPath, command, {
@@ -86,5 +86,5 @@ export function startChild(options: { environment: Environment; deathAt?: DeathA
     running.kill(signal);
     await ended;
   };
-  return { stop: () => end('SIGTERM'), kill: () => end('SIGKILL'), ended };
+  return { pid: running.pid ?? 0, stop: () => end('SIGTERM'), kill: () => end('SIGKILL'), ended };
 }
