@@ -23,6 +23,8 @@ const STANDBY_MS = 500;
 /** Counting reads the whole outbox: at most so often, and for at most a twentieth of the time. */
 const COUNT_MS = 5000;
 const COUNT_SHARE = 20;
+/** Brokers answer within milliseconds; a client waits for those that do not, and tries again, for minutes. */
+const SLOW_MS = 5000;
 /** A batch that is under way when the relay is to stop is waited for so long; after that it is sent again later. */
 const STOP_PATIENCE_MS = 5000;
 
@@ -120,10 +122,7 @@ export class OutboxRelay {
       await this.#count(session);
       const { rows } = await session.query<OutboxRow>(nextRows);
       if (rows.length > 0) {
-        await withPatience(
-          stopping,
-          producer.send(rows, ({ id }) => `the row with ${this.#outbox.id} ${id}`),
-        );
+        await this.#send(producer, rows, stopping);
         await this.#seams.beforeMark?.(rows);
         await session.query(mark, [rows.map(({ id }) => id)]);
         this.#relayed(rows.length);
@@ -132,6 +131,18 @@ export class OutboxRelay {
       this.#progress.problem = null;
       if (rows.length === 0) await pause(IDLE_MS);
       else if (this.#outbox.pauseMs > 0) await pause(this.#outbox.pauseMs);
+    }
+  }
+
+  async #send(producer: OrderedProducer, rows: readonly OutboxRow[], stopping: AbortSignal): Promise<void> {
+    const slow = setTimeout(() => {
+      this.#progress.problem = `The brokers have not acknowledged a batch within ${SLOW_MS / 1000} s; it is still being tried.`;
+    }, SLOW_MS);
+    try {
+      const name = ({ id }: OutboxRow) => `the row with ${this.#outbox.id} ${id}`;
+      await withPatience(stopping, producer.send(rows, name));
+    } finally {
+      clearTimeout(slow);
     }
   }
 
