@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
+import { dashboard } from '../../pipelines/logins/dashboard.ts';
 import { Home } from './command.ts';
 
 describe('an outbox as its operator sees it', { concurrency: false }, () => {
@@ -83,6 +84,37 @@ describe('an outbox as its operator sees it', { concurrency: false }, () => {
     const [code] = await closed;
     assert.equal(code, 0);
     assert.equal(lines(output()).length, 2);
+  });
+
+  test('every query of the dashboard answers, and its totals are those of the source', async () => {
+    const settings = home.settings();
+    const ask = async (sql: string): Promise<Record<string, unknown>[]> => {
+      const query = new URLSearchParams({
+        database: 'logins',
+        default_format: 'JSON',
+        param_months: '[]',
+        param_events: '[]',
+      });
+      const response = await fetch(`${settings['CLICKHOUSE_URL']}/?${query}`, {
+        ...{ method: 'POST', body: sql },
+        headers: {
+          'X-ClickHouse-User': settings['CLICKHOUSE_USER'] as string,
+          'X-ClickHouse-Key': settings['CLICKHOUSE_PASSWORD'] as string,
+        },
+      });
+      const text = await response.text();
+      assert.ok(response.ok, text);
+      return JSON.parse(text).data;
+    };
+    for (const { sql } of [...dashboard.queries, ...dashboard.filters]) assert.ok((await ask(sql)).length > 0, sql);
+    const [totals] = await ask(dashboard.queries[0]!.sql);
+    const { rows } = await source.query(
+      `SELECT count(*)::int AS events, count(DISTINCT username)::int AS users,
+         count(*) FILTER (WHERE event_type = 'login')::int AS logins,
+         count(*) FILTER (WHERE event_type = 'login_failed')::int AS failed FROM user_logins`,
+    );
+    const numbers = Object.fromEntries(Object.entries(totals!).map(([name, value]) => [name, Number(value)]));
+    assert.deepEqual(numbers, rows[0]);
   });
 
   test('a paused relay keeps rows in the outbox, which status counts and verify refuses to pass over', async () => {
