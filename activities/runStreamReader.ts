@@ -132,8 +132,8 @@ export class TopicReader {
   /** Fetches nothing more; the membership stays, so that what was read can still be committed. */
   pause(): void {
     this.#stopping = true;
-    // kafkajs knows no topics to pause before it has been told to run.
-    if (this.#generation > 0) this.#consumer.pause(this.#options.topics.map((topic) => ({ topic })));
+    // kafkajs knows no topics to pause before it has been told to run, nor after it has failed.
+    if (this.#generation > 0 && !this.#broken) this.#consumer.pause(this.#options.topics.map((topic) => ({ topic })));
   }
 
   /** Leaves the group. Never throws: a member that cannot leave is forgotten by the broker. */
