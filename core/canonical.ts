@@ -73,8 +73,8 @@ export function verifySql(shape: TargetShape): VerifySql {
 
 /** A column as both sides write it down. */
 export interface WrittenColumn {
-  column: Pick<SourceColumn, 'name' | 'notNull'>;
-  conversion: Pick<Conversion, 'canonical'>;
+  column: Pick<SourceColumn, 'name' | 'notNull' | 'typeName'>;
+  conversion: Pick<Conversion, 'canonical' | 'type'>;
 }
 
 export interface SideOptions {
@@ -160,11 +160,11 @@ function unlessNull(
   return `CASE WHEN ${pgIdentifier(name)} IS DISTINCT FROM NULL THEN ${written} ELSE '${otherwise}' END`;
 }
 
-function isBytes({ typeName }: SourceColumn): boolean {
+function isBytes({ typeName }: WrittenColumn['column']): boolean {
   return typeName === 'bytea';
 }
 
 /** Numbers, dates and the like are written without quotes and backslashes. */
-function mayNeedEscape({ type }: Conversion): boolean {
+function mayNeedEscape({ type }: WrittenColumn['conversion']): boolean {
   return type.includes('String');
 }

@@ -72,7 +72,11 @@ export function eventSides(about: {
 }
 
 function writtenColumn(column: EventColumn): WrittenColumn {
-  return { column: { name: column.name, notNull: !column.optional }, conversion: { canonical: canonicalOf(column) } };
+  return {
+    // What is written of it in PostgreSQL is text.
+    column: { name: column.name, notNull: !column.optional, typeName: 'text' },
+    conversion: { type: column.type, canonical: canonicalOf(column) },
+  };
 }
 
 /** How a field's text, in PostgreSQL, and a column's value, in ClickHouse, are written down as the same text. */
