@@ -60,7 +60,7 @@ export function eventSides(about: {
       const range = `${marked}${above(after)} AND ${id} <= ${pgLiteral(upto)}::${idType}`;
       const rows = `(SELECT ${texts.join(', ')} FROM (SELECT ${messageSql(outbox)} AS message FROM ${range}) AS sent) AS rows`;
       const { key: text, hash } = postgresSide({ columns, key, rows });
-      return `SELECT ${text} AS ${KEY}, (${hash})::text AS ${HASH} FROM ${rows} ORDER BY ${KEY} COLLATE "C"`;
+      return `SELECT ${text} AS ${KEY}, (${hash})::text AS ${HASH} FROM ${rows} ORDER BY ${text} COLLATE "C"`;
     },
     clickhouse: (ids) => {
       const wanted = `SELECT CAST(arrayJoin([${ids.map(chLiteral).join(', ')}]), ${chLiteral(keyType)})`;
