@@ -34,6 +34,8 @@ export interface LanderOptions {
   onLanded: (part: MessageBatch) => void;
   /** Is given each row that cannot land, and its position in the batch, in the batch's order with the landed parts. */
   onRefused: (row: MessageBatch, about: { index: number; refusal: Refusal }) => Promise<void>;
+  /** Completes a refused batch from the source: see runStreamReread.ts. Null when there is nothing to complete. */
+  reread: (batch: MessageBatch) => Promise<MessageBatch | null>;
   /** Is told when all but certainly most of a large batch is bad. It throws. */
   onMostRefused: (refusal: Refusal) => never;
 }
@@ -86,8 +88,17 @@ export class Lander {
     return refusal?.drifted ? null : refusal;
   }
 
-  /** Tries until the batch has landed (null) or is refused for what is in it. */
+  /** Tries until the batch has landed (null) or is refused for what is in it and in the source. */
   async #insert(batch: MessageBatch): Promise<Refusal | null> {
+    const { onTrouble, stopping, reread } = this.#options;
+    const refusal = await this.#try(batch);
+    if (refusal === null || refusal.drifted) return refusal;
+    const what = 'reading rows again at the source';
+    const completed = await untilDone({ stopping, onTrouble, what }, () => reread(batch));
+    return completed ? await this.#try(completed) : refusal;
+  }
+
+  async #try(batch: MessageBatch): Promise<Refusal | null> {
     const { onTrouble, stopping } = this.#options;
     return await untilDone({ stopping, onTrouble, what: 'the insert' }, async () => {
       try {

@@ -9,6 +9,7 @@ import type { ActivityDeps } from './deps.ts';
 import { DeadLetterKeeper } from './runStreamDeadLetters.ts';
 import { Lane } from './runStreamLane.ts';
 import { TopicReader } from './runStreamReader.ts';
+import { rereaderOf } from './runStreamReread.ts';
 import { Signal } from './runStreamSignal.ts';
 import { mayHaveHeld, requireNoDrift } from './schemaDrift.ts';
 import { ProgressKeeper } from './streamProgress.ts';
@@ -61,6 +62,7 @@ export class StreamSession {
         beforeKeeping: () => this.#seams.beforeKeeping(topic),
         keep: (bad) => keeper.keep(each, bad),
         checkDrift: kind === 'events' ? none : this.#seams.checkDrift,
+        reread: rereaderOf(deps, pipeline, label) ?? (async () => null),
         mayHold: (columns) => mayHaveHeld(deps, pipeline, { table: findTable(pipeline, label), columns }),
         onSetAside: (messages) => this.progress.setAside(label, messages),
         onFreed: () => this.#freed.notify(),

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { SourceColumn, SourceTable } from '../core/catalog.ts';
+import { type ColumnCheck, conditionsOf } from '../core/checks.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import { formatTableName } from '../core/identifiers.ts';
 
@@ -121,6 +122,22 @@ const COLUMNS_SQL = `
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   ORDER BY a.attnum`;
 
+/** CHECK constraints of one column alone, and those of the domains that a column goes through. PostgreSQL 18 can switch one off. */
+const CHECKS_SQL = `
+  WITH RECURSIVE domains AS (
+    SELECT a.attnum, a.atttypid AS type FROM pg_attribute a
+    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT d.attnum, t.typbasetype FROM domains d JOIN pg_type t ON t.oid = d.type AND t.typtype = 'd'
+  )
+  SELECT a.attnum::int AS attnum, quote_ident(a.attname) AS name, pg_get_expr(k.conbin, k.conrelid) AS expression
+  FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND k.conkey = ARRAY[a.attnum]
+  WHERE k.conrelid = $1 AND k.contype = 'c' AND coalesce((to_jsonb(k)->>'conenforced')::bool, true)
+  UNION ALL
+  SELECT d.attnum::int, 'VALUE', pg_get_expr(k.conbin, 0)
+  FROM domains d JOIN pg_constraint k ON k.contypid = d.type AND k.contype = 'c'
+  ORDER BY 1, 3`;
+
 /**
  * Reads the catalog's description of one table.
  * @param table.excluded names of columns to leave out, as if the table did not have them.
@@ -141,8 +158,13 @@ export async function readSourceTable(
       remedy: 'Create the table, or correct its name in the definition (names are case-sensitive).',
     });
   }
-  const columns = await client.query<SourceColumn>(COLUMNS_SQL, [table.oid]);
-  const all = { ...table, oid: Number(table.oid), schema, name, columns: columns.rows };
+  const { rows } = await client.query<SourceColumn>(COLUMNS_SQL, [table.oid]);
+  const checks = await client.query<ColumnCheck & { attnum: number }>(CHECKS_SQL, [table.oid]);
+  const columns = rows.map((column) => {
+    const conditions = checks.rows.filter(({ attnum }) => attnum === column.attnum).flatMap(conditionsOf);
+    return conditions.length > 0 ? { ...column, checks: conditions } : column;
+  });
+  const all = { ...table, oid: Number(table.oid), schema, name, columns };
   return excluded.length > 0 ? withoutColumns(all, excluded) : all;
 }
 

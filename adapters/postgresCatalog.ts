@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { pgIdentifier } from '../core/identifiers.ts';
 import type { Catalog } from '../core/schemaVersion.ts';
-import { copyExpression } from '../core/typeMapping.ts';
+import { copyText } from '../core/typeMapping.ts';
 import { readSourceTable } from './postgres.ts';
 import { guarded } from './postgresCopyErrors.ts';
 import { tableFiles } from './postgresCopySessions.ts';
@@ -39,7 +39,7 @@ export async function readCatalog(session: pg.Client, table: { schema: string; n
       const column = source.columns.find((each) => each.attnum === attnum);
       if (text === null || !column) continue;
       const { rows: values } = await session.query<{ text: string }>(
-        `SELECT (${copyExpression(column)})::text AS text FROM (SELECT $1::text::${column.type} AS ${pgIdentifier(column.name)}) AS one`,
+        `SELECT ${copyText(column)} AS text FROM (SELECT $1::text::${column.type} AS ${pgIdentifier(column.name)}) AS one`,
         [text],
       );
       missing[attnum] = values[0]!.text;

@@ -19,6 +19,11 @@ export interface SourceColumn {
   generated: boolean;
   /** The default expression as SQL text, null when there is none. */
   default: string | null;
+  /**
+   * What CHECK constraints of the column alone, or of its domain, demand: conditions as PostgreSQL prints them, `<column>`
+   * for the column. Absent when there are none.
+   */
+  checks?: readonly string[];
 }
 
 /** What PostgreSQL's catalog says about one source table. Columns are in attnum order. */

@@ -14,10 +14,14 @@ export interface ConnectorSource {
 }
 
 /**
- * What Debezium writes in place of a large value that an update did not touch. Random, so that no real value equals it:
- * the landing view refuses a row that holds it.
+ * What Debezium writes in place of a large value that an update did not touch, where it cannot read it back: the landing
+ * view refuses a row that holds it, and core/reread.ts takes it up. A value of the source that is the same goes that way too.
  */
 export const UNAVAILABLE_VALUE = '__tidegate_unavailable_5f0c3a9e7d41b286__';
+/** The same in an array of integers: one for each byte. */
+export const UNAVAILABLE_BYTES: readonly number[] = [...new TextEncoder().encode(UNAVAILABLE_VALUE)];
+/** The same in an array of UUIDs: the name-based UUID. */
+export const UNAVAILABLE_UUID = '7bfa299c-c26d-3c9b-9e7c-1b0dbdca2350';
 
 /** Prefix of the logical messages that keep an idle slot moving; excluded, or Debezium would make a topic of them. */
 const HEARTBEAT_PREFIX = 'tidegate';

@@ -60,11 +60,14 @@ export function streamDdl(shape: TargetShape): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${target} ${targetBody(shape, columns)}`,
     `CREATE TABLE IF NOT EXISTS ${landing} (op String, before ${tuple}, after ${tuple}, source String, ` +
-      '_partition Int32 DEFAULT -1, _offset Int64) ENGINE = Null',
+      '_partition Int32 DEFAULT -1, _offset Int64, _reread UInt8 DEFAULT 0) ENGINE = Null',
     truncations.table,
     truncations.view,
     `CREATE MATERIALIZED VIEW IF NOT EXISTS ${quoted(landingViewName(table.target))} TO ${target} AS ` +
-      landingViewSelect({ ...shape, columns, keys: keyColumns(columns, shape), keyMoves: keyMoves(shape), landing }),
+      landingViewSelect({
+        ...{ ...shape, columns, landing, keys: keyColumns(columns, shape) },
+        ...{ keyMoves: keyMoves(shape), isWholeRowKey: isWholeRowKey(shape) },
+      }),
     currentViewDdl(shape, 'CREATE VIEW IF NOT EXISTS'),
   ];
 }

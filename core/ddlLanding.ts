@@ -30,10 +30,12 @@ export function landingTuple(names: readonly string[]): string {
  * of the old one as well, where Debezium does not send that by itself.
  */
 export function landingViewSelect(options: LandingConversions): string {
-  const { columns, keys, keyMoves, landing, era, missing = {} } = options;
+  const { columns, keys, keyMoves, isWholeRowKey, landing, era, missing = {} } = options;
+  const sentName = ({ column }: MappedColumn) =>
+    era ? era.find(({ attnum }) => attnum === column.attnum)?.name : column.name;
   const texts = columns.map((mapped) => {
     const { column, conversion } = mapped;
-    const sent = era ? era.find(({ attnum }) => attnum === column.attnum)?.name : column.name;
+    const sent = sentName(mapped);
     if (sent === undefined) return missingText(mapped, missing[column.attnum]);
     const name = chLiteral(debeziumName(sent));
     const after = `tupleElement(after, ${name})`;
@@ -42,16 +44,17 @@ export function landingViewSelect(options: LandingConversions): string {
     if (!keys.includes(mapped)) return `if(_tidegate_op IN ('d', 't'), ${neutral}, ${after})`;
     return `multiIf(_tidegate_op = 'd', tupleElement(before, ${name}), _tidegate_op = 't', ${neutral}, ${after})`;
   });
-  const unavailable = columns.flatMap(({ column, conversion }, index) => {
-    const condition = unavailableText(conversion, textName(index));
-    return condition ? [refusal(condition, `column ${column.name}: an unchanged large value was not sent`)] : [];
-  });
+  const unsure = columns.flatMap((mapped, index) =>
+    sentName(mapped) !== undefined
+      ? unsureChecks(mapped, { text: textName(index), isKey: keys.includes(mapped), isWholeRowKey })
+      : [],
+  );
   return convertingSelect({
     columns,
     rows:
       `SELECT ${texts.map((text, index) => `${text} AS ${textName(index)}`).join(', ')}, ` +
       `${keyMoves ? movedKey(keys) : 'op'} AS _tidegate_op, ${LANDED_LSN} AS _tidegate_lsn, ` +
-      `_partition AS _tidegate_partition, ` +
+      `_partition AS _tidegate_partition, _reread AS _tidegate_reread, ` +
       `_offset AS _tidegate_offset FROM ${landing} WHERE op != 't'`,
     further: [
       `${versionExpression('_tidegate_lsn', '_tidegate_offset')} AS ${VERSION_COLUMN}`,
@@ -62,7 +65,7 @@ export function landingViewSelect(options: LandingConversions): string {
       refusal('_tidegate_partition < 0', 'a further value in one message'),
       refusal("_tidegate_op NOT IN ('c', 'u', 'd', 'r', 't')", 'op: not an operation of a row'),
       refusal('_tidegate_lsn = 0', 'source: without an LSN'),
-      ...unavailable,
+      ...unsure,
     ],
   });
 }
@@ -70,6 +73,29 @@ export function landingViewSelect(options: LandingConversions): string {
 interface LandingConversions extends Conversions, Pick<TargetShape, 'era' | 'missing'> {
   keys: readonly MappedColumn[];
   keyMoves: boolean;
+  isWholeRowKey: boolean;
+}
+
+/**
+ * What Debezium sends may leave open what the value is: then the row must have been read from the source (`_reread`). A
+ * table of which the whole row is the key always sends it whole, so that the placeholder is a value there. A delete has
+ * nothing but its key.
+ */
+function unsureChecks(
+  { column, conversion }: MappedColumn,
+  { text, isKey, isWholeRowKey }: { text: string; isKey: boolean; isWholeRowKey: boolean },
+): string[] {
+  const rereadable = (condition: string, what: string) =>
+    refusal(
+      `_tidegate_reread = 0 AND ${isKey ? '' : "_tidegate_op != 'd' AND "}(${condition})`,
+      `column ${column.name}: ${what}`,
+    );
+  const unavailable = isWholeRowKey ? null : unavailableText(conversion, text);
+  const doubtful = conversion.doubtful?.(`ifNull(${text}, '')`);
+  return [
+    ...(unavailable ? [rereadable(unavailable, 'an unchanged large value was not sent')] : []),
+    ...(doubtful ? [rereadable(doubtful, 'what was sent stands for more than one value')] : []),
+  ];
 }
 
 /** The text of a column that is younger than the message. */

@@ -175,6 +175,17 @@ export function nextOffsets(batch: MessageBatch): Map<number, bigint> {
   return next;
 }
 
+/** The lines of a batch, each with its line break. */
+export function linesOf(batch: MessageBatch): Buffer[] {
+  const lines: Buffer[] = [];
+  for (const chunk of batch.chunks) {
+    for (let start = 0; start < chunk.length; start += lines.at(-1)!.length) {
+      lines.push(chunk.subarray(start, chunk.indexOf(NEWLINE, start) + 1));
+    }
+  }
+  return lines;
+}
+
 /** Up to `count` single rows from all over a batch. */
 export function sampleRows(batch: MessageBatch, count: number): MessageBatch[] {
   const bytes = Buffer.concat(batch.chunks);

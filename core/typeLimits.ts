@@ -1,8 +1,8 @@
 import type { SourceColumn, SourceTable } from './catalog.ts';
 import type { PipelineTable } from './definition.ts';
 import { formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
-import { conversionFor, ruleFor } from './typeMapping.ts';
-import { ARRAY_LIMITS, elementOf } from './typeMappingArrays.ts';
+import { isRereadable } from './reread.ts';
+import { conversionFor, isRuledOut, keyNames, typeLimits } from './typeMapping.ts';
 import type { TypeLimit } from './typeMappingRule.ts';
 
 /** A column of which not every value, or no value, reaches the target as it is. */
@@ -43,18 +43,12 @@ function limitsOf(
       remedy: `run ALTER TABLE ${pgTable(source)} REPLICA IDENTITY FULL`,
     });
   }
-  return limits.filter(({ streamOnly, covers }) => (stream || !streamOnly) && (covers?.(column) ?? true));
-}
-
-function typeLimits(column: SourceColumn): readonly TypeLimit[] {
-  const element = elementOf(column);
-  if (!element) return ruleFor(column)?.limits ?? [];
-  return [...ARRAY_LIMITS, ...(ruleFor(element)?.limits ?? []).map(forElements)];
-}
-
-/** A CHECK of a value says nothing of the elements of an array. */
-function forElements({ remedy: _, ...limit }: TypeLimit): TypeLimit {
-  return { ...limit, lost: `as an element, ${limit.lost}`, remedy: 'keep it out, or declare the column text[]' };
+  const reread = isRereadable({ table, source }) && !keyNames({ table, source }).includes(column.name);
+  return limits.filter((limit) => {
+    const { streamOnly, unlessReread, covers } = limit;
+    if ((streamOnly && !stream) || (unlessReread && reread) || isRuledOut(limit, column)) return false;
+    return covers?.(column) ?? true;
+  });
 }
 
 function generatedLimit(column: SourceColumn, source: SourceTable): TypeLimit {

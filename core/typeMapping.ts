@@ -1,12 +1,12 @@
 import type { SourceColumn, SourceTable } from './catalog.ts';
-import { UNAVAILABLE_VALUE } from './connectorConfig.ts';
+import { UNAVAILABLE_BYTES, UNAVAILABLE_UUID, UNAVAILABLE_VALUE } from './connectorConfig.ts';
 import type { PipelineTable } from './definition.ts';
 import { TidegateError } from './errors.ts';
 import { chLiteral, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
 import type { EraColumn } from './schemaVersion.ts';
-import { arrayConversion, elementOf } from './typeMappingArrays.ts';
+import { ARRAY_LIMITS, arrayConversion, elementOf } from './typeMappingArrays.ts';
 import { NUMBER_RULES } from './typeMappingNumbers.ts';
-import { type Conversion, type TypeRule, textConversion } from './typeMappingRule.ts';
+import { type Conversion, type TypeLimit, type TypeRule, textConversion } from './typeMappingRule.ts';
 import { TEXT_RULES } from './typeMappingTexts.ts';
 import { TIME_RULES } from './typeMappingTimes.ts';
 
@@ -37,13 +37,6 @@ export const TYPE_RULES: readonly TypeRule[] = [...NUMBER_RULES, ...TIME_RULES, 
 export const VERSION_COLUMN = '_version';
 export const DELETED_COLUMN = '_deleted';
 
-/** What stands for an unchanged large value: ours, and Debezium's own where a connector was configured by hand. */
-const PLACEHOLDERS = [
-  // In an array of UUIDs stands the name-based UUID of the placeholder.
-  { text: UNAVAILABLE_VALUE, uuid: '7bfa299c-c26d-3c9b-9e7c-1b0dbdca2350' },
-  { text: '__debezium_unavailable_value', uuid: 'b68a35a7-17ad-35b3-af2a-ae46edb4545a' },
-];
-
 /**
  * The columns that are replicated, in the source's order. Debezium does not send generated columns, so a stream leaves
  * them out; a reference load has them.
@@ -51,7 +44,7 @@ const PLACEHOLDERS = [
  */
 export function mappedColumns(shape: Pick<TargetShape, 'table' | 'source'>): MappedColumn[] {
   return replicatedColumns(shape).map((column) => {
-    const conversion = conversionOf(column, shape);
+    const conversion = settled(column, conversionOf(column, shape));
     return { column, conversion, type: typeOf(column, conversion) };
   });
 }
@@ -85,20 +78,25 @@ export function copyExpression(column: SourceColumn): string {
   return conversion ? (conversion.copy?.(name) ?? name) : `${name}::text`;
 }
 
+/** As copyExpression, as a text: what COPY writes, before it escapes that. A cast would lose the blanks of char(n). */
+export function copyText(column: SourceColumn): string {
+  const expression = copyExpression(column);
+  return `CASE WHEN ${expression} IS NOT NULL THEN concat(${expression}) END`;
+}
+
 /** ClickHouse condition: the text is what Debezium sends instead of a value. Null when such a text is refused anyway. */
 export function unavailableText({ unavailable }: Conversion, text: string): string | null {
-  const bytes = (value: string) => JSON.stringify([...value].map((character) => character.charCodeAt(0)));
   const forms = {
-    text: ({ text }) => text,
-    'array of text': ({ text }) => JSON.stringify([text]),
-    'array of integers': ({ text }) => bytes(text),
-    'array of uuid': ({ uuid }) => JSON.stringify([uuid]),
-    object: ({ text }) => JSON.stringify({ [text]: text }),
+    text: UNAVAILABLE_VALUE,
+    'array of text': JSON.stringify([UNAVAILABLE_VALUE]),
+    'array of integers': JSON.stringify(UNAVAILABLE_BYTES),
+    'array of uuid': JSON.stringify([UNAVAILABLE_UUID]),
+    object: JSON.stringify({ [UNAVAILABLE_VALUE]: UNAVAILABLE_VALUE }),
     strict: null,
     null: null,
-  } satisfies Record<Conversion['unavailable'], ((placeholder: (typeof PLACEHOLDERS)[number]) => string) | null>;
+  } satisfies Record<Conversion['unavailable'], string | null>;
   const form = forms[unavailable];
-  return form && `${text} IN (${PLACEHOLDERS.map((placeholder) => chLiteral(form(placeholder))).join(', ')})`;
+  return form && `${text} = ${chLiteral(form)}`;
 }
 
 function replicatedColumns({ table, source }: Pick<TargetShape, 'table' | 'source'>): SourceColumn[] {
@@ -146,6 +144,29 @@ export function conversionFor(column: SourceColumn): Conversion | null {
     return conversion?.element && conversion.streamed ? arrayConversion(conversion, conversion.element) : null;
   }
   return ruleFor(column)?.convert(column) ?? null;
+}
+
+/** What is refused or changed of a column's values, by the table of types. */
+export function typeLimits(column: SourceColumn): readonly TypeLimit[] {
+  const element = elementOf(column);
+  if (!element) return ruleFor(column)?.limits ?? [];
+  return [...ARRAY_LIMITS, ...(ruleFor(element)?.limits ?? []).map(forElements)];
+}
+
+/** A CHECK of a value says nothing of the elements of an array. */
+function forElements({ remedy: _, checks: __, ...limit }: TypeLimit): TypeLimit {
+  return { ...limit, lost: `as an element, ${limit.lost}`, remedy: 'keep it out, or declare the column text[]' };
+}
+
+/** Whether a CHECK of the column keeps such values out. */
+export function isRuledOut({ checks }: TypeLimit, column: SourceColumn): boolean {
+  return checks?.every((check) => column.checks?.includes(check)) ?? false;
+}
+
+/** Nothing is doubtful where the column cannot hold what else a text may stand for. */
+function settled(column: SourceColumn, conversion: Conversion): Conversion {
+  const doubts = typeLimits(column).filter(({ unlessReread }) => unlessReread);
+  return doubts.every((limit) => isRuledOut(limit, column)) ? { ...conversion, doubtful: null } : conversion;
 }
 
 /** COPY carries every type as text; what Debezium does to a value decides whether a stream can be exact. */

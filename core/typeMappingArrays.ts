@@ -8,11 +8,21 @@ export const ARRAY_NOTE =
   'JSON text: numbers and booleans bare, everything else quoted. NULL, empty arrays and NULL elements are kept apart; ' +
   'lower bounds are not kept.';
 
+const ONE_DIMENSION = ['array_ndims(<column>) = 1'];
+
 /** What is refused or changed in every array, besides what is in its elements. */
 export const ARRAY_LIMITS: readonly TypeLimit[] = [
   {
-    lost: 'more than one dimension is refused by a load and as texts; Debezium sends other elements as NULL',
+    lost: 'more than one dimension is refused',
     remedy: 'keep it out: CHECK (array_ndims(<column>) = 1)',
+    checks: ONE_DIMENSION,
+  },
+  {
+    lost: 'an array of NULLs alone is refused, since Debezium sends one of more dimensions as the same',
+    remedy: 'rule the other out: CHECK (array_ndims(<column>) = 1)',
+    checks: ONE_DIMENSION,
+    streamOnly: true,
+    unlessReread: true,
   },
 ];
 
@@ -30,6 +40,7 @@ export function arrayConversion({ parse, differs, neutral }: Conversion, element
   const quoted = `toJSONString(${shown})`;
   const json = element.bare ? `if(${element.bare(value)}, ${shown}, ${quoted})` : quoted;
   const elements = (text: string) => `JSONExtract(${text}, 'Array(Nullable(String))')`;
+  const { doubtful = () => '0' } = element;
 
   return textConversion({
     neutral: '[]',
@@ -57,6 +68,9 @@ export function arrayConversion({ parse, differs, neutral }: Conversion, element
       open: false,
     },
     unavailable: element.unavailable,
+    doubtful: (text) =>
+      `startsWith(${text}, '[null') AND arrayAll(x -> isNull(x), ${elements(text)}) OR ` +
+      `arrayExists(x -> ${doubtful("ifNull(x, '')")}, ${elements(text)})`,
   });
 }
 

@@ -112,6 +112,7 @@ export const NUMBER_RULES: readonly TypeRule[] = [
       {
         lost: 'NaN is refused',
         remedy: "declare the column numeric, which is kept as text, or keep NaN out: CHECK (<column> <> 'NaN')",
+        checks: ["<column> <> 'NaN'::numeric"],
         covers: (column) => Math.max(...modifiers(column)) <= MAX_DECIMAL,
       },
       {

@@ -28,6 +28,11 @@ export interface Conversion {
    * or nothing that could be told from NULL. `strict`: whatever it is, `parse` or `differs` refuses it.
    */
   unavailable: 'text' | 'array of text' | 'array of integers' | 'array of uuid' | 'object' | 'strict' | 'null';
+  /**
+   * ClickHouse condition: Debezium sends this text for another value as well, so that only the source can tell. It is never
+   * true of a text that stands for one value. Null when there is no such text. See core/reread.ts.
+   */
+  doubtful: ((text: string) => string) | null;
   /** False when only COPY carries the values exactly, so that a stream refuses the column. */
   streamed: boolean;
   /** How the type's values stand in the JSON text of an array; null when arrays of it cannot be replicated. */
@@ -42,6 +47,8 @@ export interface ElementForm {
   /** The same text for the same element in both databases. `text` is the stored element. */
   canonical: { postgres: (element: string) => string; clickhouse: (text: string) => string };
   unavailable: 'array of text' | 'array of integers' | 'array of uuid' | 'null';
+  /** As Conversion's, of an element. */
+  doubtful?: (text: string) => string;
   /** PostgreSQL expression of the JSON that COPY selects; null: `array_to_json(column::text[])`. */
   copy: ((column: string) => string) | null;
 }
@@ -52,8 +59,15 @@ export interface TypeLimit {
   lost: string;
   /** What a person can do; `<column>` stands for the column's quoted name. */
   remedy: string;
+  /**
+   * The conditions of a CHECK that rules such values out, as PostgreSQL prints them, `<column>` for the column. Where Debezium
+   * sends one text for them and for another value, such a CHECK settles which one is meant.
+   */
+  checks?: readonly string[];
   /** True when only Debezium causes it, so that a load carries these values. */
   streamOnly?: true;
+  /** True when the row is read from the source instead, where that is possible: by a key of which the column is no part. */
+  unlessReread?: true;
   /** Which of the rule's columns have these values; default: all. */
   covers?: (column: SourceColumn) => boolean;
 }
@@ -88,6 +102,7 @@ export function textConversion(changes: Partial<Conversion> = {}): Conversion {
     copy: null,
     canonical: { postgres: (column) => `${column}::text`, clickhouse: same, open: true },
     unavailable: 'text',
+    doubtful: null,
     streamed: true,
     element: null,
     ...changes,

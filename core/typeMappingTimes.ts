@@ -1,4 +1,5 @@
 import { accurate, before, copiedTimestampDiffers, timestampDiffers, timestampOf } from './conversions.ts';
+import { chLiteral } from './identifiers.ts';
 import { plainConversion, quotedElement, type TypeLimit, type TypeRule, textConversion } from './typeMappingRule.ts';
 
 const withoutZ = (text: string) => before('Z', text);
@@ -11,6 +12,8 @@ const shown = (value: string) => `toString(${value})`;
 const trimmed = (value: string) => `trim(TRAILING '.' FROM trim(TRAILING '0' FROM toString(${value})))`;
 
 function timestamp(postgres: string, name: string, written: (column: string) => string): TypeRule {
+  const [full, zone] =
+    name === 'timestamptz' ? ['timestamp with time zone', '+00'] : ['timestamp without time zone', ''];
   return {
     postgres,
     names: [name],
@@ -20,6 +23,10 @@ function timestamp(postgres: string, name: string, written: (column: string) => 
       {
         lost: 'infinity, years before Christ and years after 9999 are refused',
         remedy: "keep them out: CHECK (<column> >= '0001-01-01' AND <column> < '10000-01-01')",
+        checks: [
+          `<column> >= '0001-01-01 00:00:00${zone}'::${full}`,
+          `<column> < '10000-01-01 00:00:00${zone}'::${full}`,
+        ],
       },
     ],
     convert: () =>
@@ -53,12 +60,19 @@ function wholeMicroseconds(text: string): string {
   return `concat(substring(${text}, 1, length(${text}) - length(${seconds}) - 1), ${rounded}, 'S')`;
 }
 
-/** Nothing shows afterwards which midnight it was. */
+/** Debezium sends 24:00:00 so as well. A load writes no Z. */
+const isMidnight = (text: string) => `${text} = '00:00:00Z'`;
+
 const MIDNIGHT: TypeLimit = {
-  lost: 'Debezium turns 24:00:00 into 00:00:00',
-  remedy: "keep it out: CHECK (<column> < '24:00')",
+  lost: '00:00:00 is refused, since Debezium sends 24:00:00 as the same',
+  remedy: "rule the other out: CHECK (<column> < '24:00')",
+  checks: ["<column> < '24:00:00'::time without time zone"],
   streamOnly: true,
+  unlessReread: true,
 };
+
+/** An interval of nothing, which Debezium also sends for infinity. */
+const ZERO = 'P0Y0M0DT0H0M0S';
 
 /** Dates, times and intervals. */
 export const TIME_RULES: readonly TypeRule[] = [
@@ -72,6 +86,7 @@ export const TIME_RULES: readonly TypeRule[] = [
         lost: 'dates outside 1900-01-01 to 2299-12-31 and infinity are refused',
         remedy:
           "declare the column timestamp, or keep them out: CHECK (<column> BETWEEN '1900-01-01' AND '2299-12-31')",
+        checks: ["<column> >= '1900-01-01'::date", "<column> <= '2299-12-31'::date"],
       },
     ],
     convert: () =>
@@ -96,7 +111,8 @@ export const TIME_RULES: readonly TypeRule[] = [
       textConversion({
         parse: withoutZ,
         unavailable: 'strict',
-        element: quotedElement({ show: (value) => value, unavailable: 'null' }),
+        doubtful: isMidnight,
+        element: quotedElement({ show: (value) => value, unavailable: 'null', doubtful: isMidnight }),
       }),
   },
   {
@@ -108,8 +124,8 @@ export const TIME_RULES: readonly TypeRule[] = [
       { lost: 'the offset is not kept', remedy: 'keep the offset in a column of its own' },
       {
         ...MIDNIGHT,
-        lost: 'Debezium turns 24:00:00+00 into 00:00:00',
-        remedy: "keep it out: CHECK (<column>::time < '24:00')",
+        remedy: "rule the other out: CHECK (<column>::time < '24:00')",
+        checks: ["(<column>)::time without time zone < '24:00:00'::time without time zone"],
       },
     ],
     convert: () => {
@@ -119,6 +135,7 @@ export const TIME_RULES: readonly TypeRule[] = [
         copy: utc,
         canonical: { postgres: utc, clickhouse: (column) => column, open: true },
         unavailable: 'strict',
+        doubtful: isMidnight,
       });
     },
   },
@@ -129,14 +146,23 @@ export const TIME_RULES: readonly TypeRule[] = [
     note: 'Each unit apart: P1Y2M3DT4H5M6.7S.',
     limits: [
       {
-        lost: 'Debezium turns infinity into zero; a load refuses it',
+        lost: 'infinity is refused',
         remedy: 'keep it out: CHECK (isfinite(<column>))',
+        checks: ['isfinite(<column>)'],
+      },
+      {
+        lost: 'zero is refused, since Debezium sends infinity as the same',
+        remedy: 'rule the other out: CHECK (isfinite(<column>))',
+        checks: ['isfinite(<column>)'],
+        streamOnly: true,
+        unlessReread: true,
       },
     ],
     convert: () =>
       textConversion({
-        neutral: 'P0Y0M0DT0H0M0S',
+        neutral: ZERO,
         parse: wholeMicroseconds,
+        doubtful: (text) => `${text} = ${chLiteral(ZERO)}`,
         copy: (column) => `CASE WHEN ${column} IS NOT NULL THEN ${intervalText(column)} END`,
         differs: (text) =>
           `NOT match(${text}, '^P-?[0-9]+Y-?[0-9]+M-?[0-9]+DT-?[0-9]+H-?[0-9]+M-?[0-9]+([.][0-9]{1,9})?S$')`,

@@ -6,8 +6,9 @@ import type { TypeLimit, TypeRule } from './typeMappingRule.ts';
 const INTRODUCTION = `# Types
 
 What each PostgreSQL type becomes in ClickHouse. A value arrives as it is, or it is refused with a message that names the
-column; the few values that Debezium changes before anyone can see it are named here, and \`tidegate plan\` warns of them
-with a line that begins with \`?\`. The remedies are for the owner of the source: a constraint keeps such values out.
+column. Where Debezium sends one text for two values (00:00:00 for 24:00:00 too), the row is read from the source by its
+key, and refused where that cannot be. \`tidegate plan\` warns of what is refused with a line that begins with \`?\`. The
+remedies are for the owner of the source: a CHECK that keeps such values out, written as here, also ends the warning.
 
 - A column that may be NULL is Nullable in ClickHouse; an array that is NULL, empty or holds NULLs stays told apart.
 - A domain is its base type. Where the domain or the column says NOT NULL, the target has no NULL.
@@ -24,7 +25,8 @@ column before anything is created, because Debezium does not carry its values ex
 
 ## Large values
 
-PostgreSQL leaves a large value out of an update that does not touch it, and Debezium reads it again from the source. Where it
+PostgreSQL leaves a large value out of an update that does not touch it, and Debezium reads it again from the source. Where the
+row is gone or has moved by then, Tidegate reads it by its key, or finds that its delete follows. Where Debezium
 sends nothing that could be told from NULL (arrays that are marked with "full"), a column that may be NULL needs \`ALTER TABLE ... REPLICA IDENTITY FULL\`;
 so does \`bit(n)\` of more than 128 bits. \`plan\` says so.
 `;
@@ -47,7 +49,10 @@ function arrayRow(): string[] {
 }
 
 function limitCells(limits: readonly TypeLimit[]): [lost: string, remedy: string] {
-  const lost = limits.map((limit) => `${limit.lost}${limit.streamOnly ? ' (streams only)' : ''}`);
+  const lost = limits.map(({ lost, streamOnly, unlessReread }) => {
+    if (unlessReread) return `${lost} (streams only, in a key or without one)`;
+    return `${lost}${streamOnly ? ' (streams only)' : ''}`;
+  });
   return [sentences(lost), sentences(limits.map(({ remedy }) => remedy.replaceAll('<column>', 'v')))];
 }
 
