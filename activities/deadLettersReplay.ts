@@ -6,9 +6,11 @@ import type { Pipeline } from '../core/definition.ts';
 import { defectOf, linePrefix, objectStart } from '../core/envelope.ts';
 import { messageOf } from '../core/errors.ts';
 import { chTable } from '../core/identifiers.ts';
-import { findLane, LANDING } from '../core/lanes.ts';
+import { findLane, LANDING, type Lane } from '../core/lanes.ts';
 import { landingName } from '../core/names.ts';
 import { DeadLetters, type StoredDeadLetter } from './deadLetters.ts';
+import type { ActivityDeps } from './deps.ts';
+import { rereaderOf } from './runStreamReread.ts';
 
 /** What became of one letter: null when it landed, else why not. */
 export interface Replay {
@@ -22,10 +24,11 @@ export interface Replay {
  * @throws what ClickHouse throws that is no fault of the message; the letter is then as it was.
  */
 export async function replayDeadLetter(
-  { clickhouse, pipeline }: { clickhouse: ClickHouse; pipeline: Pipeline },
+  deps: Pick<ActivityDeps, 'clickhouse' | 'environment'> & { pipeline: Pipeline },
   letter: StoredDeadLetter,
 ): Promise<Replay> {
-  const refusal = await land(clickhouse, { pipeline, letter });
+  const { clickhouse, pipeline } = deps;
+  const refusal = await land(deps, letter);
   const revision = letter.revision + 1;
   const [clock] = await clickhouse.rows<{ now: string }>('SELECT toUnixTimestamp64Milli(now64(3)) AS now');
   const noted: DeadLetter = refusal
@@ -36,20 +39,33 @@ export async function replayDeadLetter(
 }
 
 async function land(
-  clickhouse: ClickHouse,
-  { pipeline, letter }: { pipeline: Pipeline; letter: StoredDeadLetter },
+  deps: Pick<ActivityDeps, 'clickhouse' | 'environment'> & { pipeline: Pipeline },
+  letter: StoredDeadLetter,
 ): Promise<Replay['refusal']> {
+  const { pipeline } = deps;
   const { value, partition, offset } = letter;
   const start = objectStart(value);
   if (start < 0) return defectOf(value);
-  const { target, kind } = findLane(pipeline, letter.table);
-  const { form, settings } = LANDING[kind];
+  const lane = findLane(pipeline, letter.table);
+  const { form } = LANDING[lane.kind];
   const head = Buffer.from(`${linePrefix(partition)}${offset},${form.open}`);
+  const line = Buffer.concat([head, value.subarray(start + 1), Buffer.from(`${form.close}\n`)]);
+  const refusal = await insert(deps, { lane, line });
+  const reread = refusal && rereaderOf(deps, pipeline, lane.label);
+  const completed = await reread?.({ chunks: [line], rows: 1, bytes: line.length });
+  return completed ? await insert(deps, { lane, line: completed.chunks[0]! }) : refusal;
+}
+
+async function insert(
+  { clickhouse, pipeline }: { clickhouse: ClickHouse; pipeline: Pipeline },
+  { lane: { kind, target }, line }: { lane: Lane; line: Buffer },
+): Promise<Replay['refusal']> {
+  const { settings } = LANDING[kind];
   try {
     const { readRows } = await clickhouse.insert({
       into: chTable({ database: pipeline.database, name: landingName(target) }),
       format: 'JSONEachRow',
-      body: Buffer.concat([head, value.subarray(start + 1), Buffer.from(`${form.close}\n`)]),
+      body: line,
       settings: { ...settings, input_format_parallel_parsing: 0 },
     });
     return readRows === 1 ? null : { code: 'SEVERAL_VALUES', reason: `was read as ${readRows} rows` };

@@ -11,6 +11,8 @@ import type { ActivityDeps } from './deps.ts';
 import { catalogSession, driftOf } from './schemaDrift.ts';
 import { readHistory } from './schemaRecord.ts';
 
+type RereadDeps = Pick<ActivityDeps, 'clickhouse' | 'environment'>;
+
 /** Rows that are held at a time: each may have a value of any size, so a batch with more is halved first. */
 const MOST_ROWS = 100;
 
@@ -25,7 +27,7 @@ const DATA_EXCEPTION = /^22/;
  * again: the source does not answer, or does not let others see yet what it has sent.
  */
 export async function rereadRows(
-  deps: ActivityDeps,
+  deps: RereadDeps,
   { pipeline, table }: { pipeline: Pipeline; table: PipelineTable },
   batch: MessageBatch,
 ): Promise<MessageBatch | null> {
@@ -90,7 +92,7 @@ async function rowsNow(
 
 /** As rereadRows, for the table of a label; null for what is no stream table. */
 export function rereaderOf(
-  deps: ActivityDeps,
+  deps: RereadDeps,
   pipeline: Pipeline,
   label: string,
 ): ((batch: MessageBatch) => Promise<MessageBatch | null>) | null {

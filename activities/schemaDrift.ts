@@ -11,7 +11,7 @@ import { readHistory, recordFiles } from './schemaRecord.ts';
 const LOCK_TIMEOUT_MS = 2000;
 
 /** A session of the capture role for reading the catalog. The caller ends it. */
-export async function catalogSession(deps: ActivityDeps, pipeline: Pipeline): Promise<pg.Client> {
+export async function catalogSession(deps: Pick<ActivityDeps, 'environment'>, pipeline: Pipeline): Promise<pg.Client> {
   const url = deps.environment.url(pipeline.source.captureUrl);
   const session = await connectPostgres(url, { applicationName: `tidegate schema ${pipeline.name}` });
   await session.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);

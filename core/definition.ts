@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { eventSchema, type PipelineEvent, parseEvent } from './definitionEvents.ts';
 import { martSchema, type PipelineMart, parseMart } from './definitionMarts.ts';
+import { sharedName } from './definitionNames.ts';
 import { outboxSchema, type PipelineOutbox, parseOutbox } from './definitionOutbox.ts';
 import { TidegateError } from './errors.ts';
 import { formatTableName, parseTableName } from './identifiers.ts';
-import { DEAD_LETTERS_TABLE, PERIODS_TABLE, topicOf } from './names.ts';
 
 /**
  * A pipeline is data: one source database, its tables, marts and schedules. Only `name`, `source` and `tables` are
@@ -193,26 +193,11 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       consumerGroup: stream.consumerGroup ?? `tidegate-${name}`,
     },
   };
-  const topics = pipelineEvents.map(({ topic }) => topic);
-  const shared = topics.find((each, index) => topics.indexOf(each) !== index);
-  if (shared) throw invalid(`events: two of them read the topic '${shared}'`);
-  const streamed = pipelineTables.find((table) => table.load === 'stream' && topics.includes(topicOf(names, table)));
-  if (streamed) throw invalid(`events: the topic '${topicOf(names, streamed)}' is that of the table ${streamed.label}`);
-  const created = [
-    ...pipelineEvents.flatMap(({ target, currentView }) => [target, currentView]),
-    ...pipelineTables.flatMap((t) => [t.target, ...(t.currentView ? [t.currentView] : [])]),
-    ...views.map((v) => v.name),
-    ...Object.keys(marts),
-    ...(Object.keys(marts).length > 0 ? [PERIODS_TABLE] : []),
-    DEAD_LETTERS_TABLE,
-  ];
-  const repeated = created.find((each, index) => created.indexOf(each) !== index);
-  if (repeated) throw invalid(`two tables or views would be created as '${repeated}'`);
   const inputs = {
     changes: pipelineTables.filter(({ load }) => load === 'stream').map(({ target }) => target),
     events: pipelineEvents,
   };
-  return {
+  const pipeline: Pipeline = {
     name,
     source,
     database: database ?? name,
@@ -224,6 +209,9 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     views,
     marts: Object.entries(marts).map((mart) => parseMart(mart, inputs, invalid)),
   };
+  const shared = sharedName(pipeline);
+  if (shared) throw invalid(shared);
+  return pipeline;
 }
 
 /** The tables replicated through CDC. */

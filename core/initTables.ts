@@ -1,9 +1,10 @@
 import type { SourceTable } from './catalog.ts';
 import { requireStreamable, streamObjects } from './ddl.ts';
 import { type PipelineTable, parsePipeline } from './definition.ts';
+import { kafkaKey, OWN_TABLES } from './definitionNames.ts';
 import { TidegateError } from './errors.ts';
 import { formatTableName } from './identifiers.ts';
-import { copyLandingName, copyViewName, DEAD_LETTERS_TABLE, SNAPSHOTS_TABLE, stagingName } from './names.ts';
+import { copyLandingName, copyViewName, stagingName, topicOf } from './names.ts';
 import { type ColumnWarning, columnWarnings } from './typeLimits.ts';
 import { mappedColumns } from './typeMapping.ts';
 
@@ -24,12 +25,13 @@ export interface ProposedTable {
 
 /** A stream for every table that can have one, a load for what is left, each checked by the rules that plan goes by. */
 export function proposeTables(sources: readonly SourceTable[]): ProposedTable[] {
-  const taken = new Set<string>([DEAD_LETTERS_TABLE, SNAPSHOTS_TABLE]);
+  const taken = new Set<string>(OWN_TABLES);
+  const topics = new Map<string, string>();
   // A view that nobody has asked for yet takes no name from a table.
   const tablesFirst = sources.toSorted((a, b) => Number(isView(a)) - Number(isView(b)));
   return tablesFirst.map((source) => {
     const label = formatTableName(source);
-    const streamRefusal = refusal(source, 'stream');
+    const streamRefusal = refusal(source, 'stream') ?? takenTopic(source, topics);
     const loadRefusal = streamRefusal && refusal(source, 'reference');
     const load = streamRefusal === null ? 'stream' : loadRefusal === null ? 'reference' : null;
     return {
@@ -38,6 +40,17 @@ export function proposeTables(sources: readonly SourceTable[]): ProposedTable[] 
       warnings: load ? columnWarnings(tableOf(label, load), source) : [],
     };
   });
+}
+
+/** Why a table's topic is another one's already, with the remedy; null when it is free, and then it is taken. */
+function takenTopic(source: SourceTable, topics: Map<string, string>): string | null {
+  const label = formatTableName(source);
+  const key = kafkaKey(topicOf({ stream: { topicPrefix: '' } }, source));
+  const owner = topics.get(key);
+  if (owner === undefined) topics.set(key, label);
+  return owner === undefined
+    ? null
+    : `${label} and ${owner} would share a topic in Kafka. Rename one of them to stream both.`;
 }
 
 /** Whether it has no rows of its own. */

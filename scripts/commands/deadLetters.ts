@@ -62,7 +62,8 @@ async function replay(context: CommandContext, about: { name: string; options: S
   const { replayDeadLetter } = await import('../../activities/deadLettersReplay.ts');
   const refused: StoredDeadLetter[] = [];
   for (const letter of letters) {
-    const { refusal } = await replayDeadLetter({ clickhouse: context.clickhouse, pipeline }, letter);
+    const { clickhouse, environment } = context;
+    const { refusal } = await replayDeadLetter({ clickhouse, environment, pipeline }, letter);
     if (refusal) refused.push({ ...letter, ...refusal });
   }
   const replayed = letters.length - refused.length;

@@ -183,7 +183,7 @@ test('what is no event, or has wrong or missing values, becomes a dead letter, a
     letters.map(({ value }) => value.toString()),
     bad,
   );
-  const replayed = await replayDeadLetter({ clickhouse: lab.clickhouse, pipeline: lab.deps.pipeline }, letters[2]!);
+  const replayed = await replayDeadLetter(lab.deps, letters[2]!);
   assert.match(replayed.refusal?.reason ?? '', /column id: no value/);
 });
 

@@ -144,11 +144,23 @@ suite('what is wrong with a source is said before anything is created', () => {
     assert.match(await blockedItem({ absent: {} }), /^table absent: .*no table absent/);
   });
 
-  test('a column whose values may not arrive is a warning, which holds nothing up', async () => {
-    await admin.query('CREATE TABLE days (id int PRIMARY KEY, day date, at time); GRANT SELECT ON days TO capture');
+  test('a column whose values may not arrive is a warning, which holds nothing up and which a CHECK ends', async () => {
+    await admin.query(`
+      CREATE DOMAIN finite AS interval CHECK (isfinite(VALUE));
+      CREATE TABLE days (
+        day date, at time, CONSTRAINT days_key PRIMARY KEY (day, at), opened time, price numeric(9,2), list int[],
+        "the Day" date CHECK ("the Day" BETWEEN '1900-01-01' AND '2299-12-31'), closed timestamptz
+          CHECK (closed >= '0001-01-01' AND closed < '10000-01-01'), span finite, cost numeric(9,2) CHECK (cost <> 'NaN'),
+        counts int[] CHECK (array_ndims(counts) = 1 AND counts[1] > 0), gap interval
+      );
+      GRANT SELECT ON days TO capture`);
     const steps = await planPipeline(depsOf({ days: {} }, 'capture'), name);
     const warnings = steps.filter(({ action }: PlannedStep) => action === 'warn').map(({ object }) => object);
-    assert.deepEqual(warnings, ['column "day" of days', 'column "at" of days']);
+    const warned = ['day', 'at', 'price', 'list', 'gap'];
+    assert.deepEqual(
+      warnings,
+      warned.map((name) => `column "${name}" of days`),
+    );
     assert.deepEqual(
       steps.filter(({ action }) => action === 'blocked'),
       [],

@@ -35,6 +35,47 @@ suite('values that Debezium sends by the text of another', () => {
     assert.deepEqual(await new DeadLetters(scenario.clickhouse, scenario.pipeline).find({}), []);
   });
 
+  test('that the target cannot hold are refused, whatever Debezium makes of them, and never change', async () => {
+    const cases = {
+      date: ["'infinity'", "'-infinity'", "'0044-03-15 BC'", "'9999-12-31'"],
+      timestamp: ["'infinity'", "'-infinity'", "'0044-03-15 BC'"],
+      timestamptz: ["'infinity'", "'-infinity'"],
+      'numeric(10,2)': ["'NaN'"],
+      'text[]': [`'{{"a"},{NULL}}'`, "'{{a,b},{c,d}}'"],
+      'uuid[]': [`ARRAY[ARRAY[gen_random_uuid()]]`],
+      'jsonb[]': [`ARRAY[ARRAY['1'::jsonb]]`],
+      'timestamp[]': ["'{infinity}'"],
+      'float8[]': ["'{{1.5}}'"],
+      'bytea[]': ["'{{a}}'"],
+    };
+    const names = Object.keys(cases).map((_, index) => `t${index}`);
+    await using scenario = await Scenario.open({
+      ...{ label: 'unfit', tables: names },
+      ddl: Object.keys(cases)
+        .map(
+          (type, index) =>
+            `CREATE TABLE t${index} (id int PRIMARY KEY, v ${type}); ALTER TABLE t${index} REPLICA IDENTITY FULL`,
+        )
+        .join(';'),
+    });
+    const expected: string[] = [];
+    for (const [index, values] of Object.values(cases).entries()) {
+      await scenario.sql(`INSERT INTO t${index} VALUES (0, NULL)`);
+      for (const [id, value] of values.entries()) {
+        await scenario.sql(`INSERT INTO t${index} VALUES (${id + 1}, ${value})`);
+        expected.push(`t${index} ${id + 1}`);
+      }
+    }
+    await scenario.waitUntilCaughtUp();
+    const letters = await new DeadLetters(scenario.clickhouse, scenario.pipeline).find({});
+    assert.deepEqual(
+      letters.map(({ table, value }) => `${table} ${/"after":\{"id":(\d+)/.exec(String(value))?.[1]}`).sort(),
+      expected.sort(),
+    );
+    for (const name of names) await scenario.sql(`DELETE FROM ${name} WHERE id > 0`);
+    await scenario.assertEqual();
+  });
+
   test('are refused where the target cannot hold them, or no key finds the row again, and never change', async () => {
     await using scenario = await Scenario.open({
       label: 'refused',

@@ -86,6 +86,26 @@ suite('a pipeline definition', () => {
     ['a table name that is none', { tables: { 'a.b.c': {} } }, /'a\.b\.c' is not a table name/],
     ['two tables with one target', { tables: { a: {}, 'x.a': {} } }, /created as 'a'/],
     ['a view named as a target', { views: [{ name: 'orders_current', file: 'x.sql' }] }, /created as 'orders_current'/],
+    [
+      'a table named as what another brings',
+      { tables: { a: {}, a_landing: {} } },
+      /as 'a_landing', for a and for a_landing/,
+    ],
+    [
+      'two tables with one topic',
+      { tables: { 'a b': {}, a_b: {} } },
+      /"a b" and a_b would share the topic 'shop\.public\.a_b': rename/,
+    ],
+    [
+      'topics that Kafka takes for one',
+      { tables: { '"a.b"': {}, a_b: {} } },
+      /"a\.b" and a_b would have the topics .* which Kafka takes for one/,
+    ],
+    [
+      'a topic of a table and of events',
+      { events: { e: { topic: 'shop.public.orders', columns: { id: { type: 'UUID' } }, key: ['id'] } } },
+      /orders and events\.e would share the topic/,
+    ],
     ['a slot name that PostgreSQL refuses', { stream: { slot: 'My-Slot' } }, /slot/],
   ];
   for (const [why, change, words] of wrong) {

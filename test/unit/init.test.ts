@@ -55,6 +55,12 @@ test('each table is streamed where it can be, else loaded, else left out with th
   ]);
 });
 
+test('of tables that would share a topic, one is streamed and the other says why not', () => {
+  const [one, other, third] = proposeTables([table('a b'), table('a_b'), table('a.b', { schema: 'x' })]);
+  assert.deepEqual([one?.load, other?.load, third?.load], ['stream', 'reference', 'stream']);
+  assert.equal(other?.reason, 'a_b and "a b" would share a topic in Kafka. Rename one of them to stream both.');
+});
+
 test('the file that is written loads from a folder that knows nothing of Tidegate, and names every table as it is', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tidegate-init-'));
   try {
