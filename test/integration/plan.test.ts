@@ -156,7 +156,7 @@ suite('what is wrong with a source is said before anything is created', () => {
       GRANT SELECT ON days TO capture`);
     const steps = await planPipeline(depsOf({ days: {} }, 'capture'), name);
     const warnings = steps.filter(({ action }: PlannedStep) => action === 'warn').map(({ object }) => object);
-    const warned = ['day', 'at', 'price', 'list', 'gap'];
+    const warned = ['day', 'at', 'opened', 'price', 'list', 'gap'];
     assert.deepEqual(
       warnings,
       warned.map((name) => `column "${name}" of days`),
