@@ -1,17 +1,25 @@
 #!/usr/bin/env node
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DeadLetters } from '../../activities/deadLetters.ts';
+import { loadEnvironment } from '../../adapters/environment.ts';
 import { messageOf } from '../../core/errors.ts';
 import { Random } from '../../pipelines/random.ts';
+import { type RunningStack, startStack } from '../../stack/stack.ts';
 import { Scenario } from './harness.ts';
-import { SoakTable } from './soakChanges.ts';
+import { SoakTable, soakTypesDdl, transactions } from './soakChanges.ts';
+import { until } from './until.ts';
 
 export interface SoakOptions {
   changes: number;
   seed: number;
   /** Also changes the tables' shapes. */
   ddl?: boolean;
-  /** Also kills the workers now and then. */
-  kills?: boolean;
+  /** Kills the workers and Kafka Connect of this stack now and then. */
+  kills?: RunningStack;
   log?: (line: string) => void;
 }
 
@@ -20,57 +28,97 @@ const TABLES = 5;
 const WRITERS = 3;
 const COMPARED_EVERY = 20_000;
 const KILLED_EVERY_MS = 60_000;
+const DEADLINE_MS = 900_000;
+
+/** What sessions that change the same rows and shapes do to each other: deadlock, the same new key, a column that is gone. */
+const EXPECTED = { always: ['40P01', '23505'], ddl: ['42703', '42701', '42804', '0A000', '22003', '22P02', '55P04'] };
 
 /**
- * Changes several tables at random, side by side, and compares them by key and value now and then and at the end. A seed
- * repeats the changes, though not how they interleave.
+ * Changes several tables at random, side by side, and compares them by key and value now and then and at the end, when also
+ * nothing may have been set aside. A seed repeats the transactions, though not how they interleave.
  * @throws AssertionError naming what differs.
  */
-export async function soak({ changes, seed, ddl = false, kills = false, log = () => {} }: SoakOptions): Promise<void> {
+export async function soak({ changes, seed, ddl = false, kills, log = () => {} }: SoakOptions): Promise<void> {
   log(`seed ${seed}`);
   const random = new Random(seed);
   const tables = Array.from({ length: TABLES }, (_, index) => new SoakTable(`soaked_${index}`, random));
   await using scenario = await Scenario.open({
     ...{ label: 'soak', workers: kills ? 'child' : 'in process', tables: tables.map(({ name }) => name) },
-    ddl: tables.map((table, index) => table.ddl(index % 2 === 0 ? 'DEFAULT' : 'FULL')).join('\n'),
+    ...(kills && { environment: loadEnvironment().with(kills.env) }),
+    ddl: [soakTypesDdl(tables), ...tables.map((table, index) => table.ddl(index % 2 === 0 ? 'DEFAULT' : 'FULL'))].join(
+      '',
+    ),
   });
   let killing = true;
-  const killer = kills ? killNowAndThen(scenario, { random, wanted: () => killing, log }) : Promise.resolve();
+  const killer = kills ? killNowAndThen(scenario, kills, { seed, wanted: () => killing, log }) : Promise.resolve();
   killer.catch(() => undefined);
+  const all = transactions(tables, random, { changes, ddl });
   for (let done = 0; done < changes; ) {
-    const part = Math.min(COMPARED_EVERY, changes - done);
-    await write(scenario, { tables, random, changes: part, ddl });
-    done += part;
-    if (done === changes) {
+    const begun = done;
+    const part = function* () {
+      while (done < changes && done < begun + COMPARED_EVERY) {
+        const { value, done: ended } = all.next();
+        if (ended) return;
+        done += value.changes;
+        yield value;
+      }
+    };
+    await write(scenario, part(), { ddl });
+    if (done >= changes) {
       killing = false;
       await killer;
     }
+    if (ddl) await untilEqual(scenario);
     await scenario.assertEqual();
     log(`${done} changes: equal`);
   }
+  const letters = await new DeadLetters(scenario.clickhouse, scenario.pipeline).find({}, 5);
+  assert.deepEqual(
+    letters.map(({ table, reason, value }) => `${table} ${reason}: ${value}`),
+    [],
+    'dead letters',
+  );
 }
 
+/** A table that is loaded anew is empty for a while, although the stream has caught up. */
+async function untilEqual(scenario: Scenario): Promise<void> {
+  const state = async () => {
+    await scenario.waitUntilCaughtUp(DEADLINE_MS);
+    const phase = (await scenario.status())?.status.phase;
+    const lines: string[] = phase === 'streaming' ? [] : [`the stream is ${phase}`];
+    for (const table of scenario.pipeline.tables) {
+      // While the target is made anew, it may not be there.
+      lines.push(...(await scenario.differences(table).catch((error) => [messageOf(error)])));
+    }
+    return lines;
+  };
+  const what = 'source and target are equal';
+  await until(state, (lines) => lines.length === 0, {
+    what,
+    deadlineMs: DEADLINE_MS,
+    state: () => scenario.describe(),
+  });
+}
+
+/** Writes the transactions, each session the next one that is free. */
 async function write(
   scenario: Scenario,
-  { tables, random, changes, ddl }: { tables: readonly SoakTable[]; random: Random; changes: number; ddl: boolean },
+  part: Iterator<{ reshape: string | null; sql: string }>,
+  { ddl }: { ddl: boolean },
 ): Promise<void> {
-  let left = changes;
+  const expected = [...EXPECTED.always, ...(ddl ? EXPECTED.ddl : [])];
+  let reshaped: Promise<unknown> = Promise.resolve();
   const writer = async () => {
     const session = await scenario.source.connect();
     try {
-      while (left > 0) {
-        const size = Math.min(left, random.chance(0.02) ? 500 : 1 + random.between(0, 19));
-        left -= size;
-        if (ddl && random.chance(0.005)) await session.query(random.pick(tables).reshape(random));
-        const table = random.chance(0.7) ? random.pick(tables) : null;
-        const statements = Array.from({ length: size }, () => (table ?? random.pick(tables)).change(random));
-        const end = random.chance(0.05) ? 'ROLLBACK' : 'COMMIT';
-        await session.query(`BEGIN; ${statements.join('; ')}; ${end}`).catch(async (error) => {
+      for (let next = part.next(); !next.done; next = part.next()) {
+        const { reshape, sql } = next.value;
+        // In their order, since one may be about what the one before has made.
+        if (reshape) reshaped = reshaped.then(() => session.query(reshape));
+        await reshaped;
+        await session.query(sql).catch(async (error) => {
           await session.query('ROLLBACK');
-          // Sessions that change the same rows may meet in a deadlock, or on the same new key, or on a changed shape.
-          const code = (error as { code?: string }).code ?? '';
-          const expected = ['40P01', '23505', ...(ddl ? ['42703', '42701'] : [])];
-          if (!expected.includes(code)) throw error;
+          if (!expected.includes((error as { code?: string }).code ?? '')) throw error;
         });
       }
     } finally {
@@ -82,15 +130,22 @@ async function write(
 
 async function killNowAndThen(
   scenario: Scenario,
-  { random, wanted, log }: { random: Random; wanted: () => boolean; log: (line: string) => void },
+  stack: RunningStack,
+  { seed, wanted, log }: { seed: number; wanted: () => boolean; log: (line: string) => void },
 ): Promise<void> {
+  const random = new Random(seed);
   while (wanted()) {
     const at = Date.now() + KILLED_EVERY_MS * (0.5 + random.next() / 2);
     while (wanted() && Date.now() < at) await new Promise((resolve) => setTimeout(resolve, 100));
     if (!wanted()) return;
-    await scenario.killWorkers();
-    scenario.startWorkers();
-    log('workers killed and started again');
+    if (random.chance(0.3)) {
+      await stack.kill('connect', 'SIGKILL');
+      log('Kafka Connect killed; the stack starts it again');
+    } else {
+      await scenario.killWorkers();
+      scenario.startWorkers();
+      log('workers killed and started again');
+    }
   }
 }
 
@@ -103,14 +158,20 @@ if (import.meta.main) {
       kills: { type: 'boolean', default: false },
     },
   });
+  const home = values.kills ? mkdtempSync(join(tmpdir(), 'tidegate-soak-')) : null;
+  const stack = home ? await startStack({ home, ports: 'auto' }) : null;
   try {
     await soak({
-      ...{ changes: Number(values.changes), seed: Number(values.seed), ddl: values.ddl, kills: values.kills },
+      ...{ changes: Number(values.changes), seed: Number(values.seed), ddl: values.ddl },
+      ...(stack && { kills: stack }),
       log: (line) => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`),
     });
-    process.exit(0);
   } catch (error) {
     console.error(error instanceof Error ? (error.stack ?? messageOf(error)) : error);
-    process.exit(1);
+    process.exitCode = 1;
+  } finally {
+    await stack?.stop();
+    if (home) rmSync(home, { recursive: true, force: true });
   }
+  process.exit();
 }

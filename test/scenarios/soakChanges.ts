@@ -6,6 +6,8 @@ interface SoakColumn {
   name: string;
   type: string;
   value: (random: Random) => string;
+  /** A type that the column may be given instead. */
+  wider?: string;
 }
 
 const ALPHABET = [...'abcXYZ 019_-\'"\\/{}[],:;\t\n\r%ёжΩ😀\u200b\u0001'];
@@ -30,7 +32,7 @@ const json = (random: Random): string =>
 
 const COLUMNS: readonly SoakColumn[] = [
   { name: 'flag', type: 'boolean', value: (random) => random.pick(['true', 'false']) },
-  { name: 'small', type: 'smallint', value: (random) => String(random.between(0, 65535) - 32768) },
+  { name: 'small', type: 'smallint', value: (random) => String(random.between(0, 65535) - 32768), wider: 'integer' },
   { name: 'big', type: 'bigint', value: (random) => `${sign(random)}${digits(random, 18)}` },
   {
     name: 'price',
@@ -44,7 +46,7 @@ const COLUMNS: readonly SoakColumn[] = [
     value: (random) => random.pick([`'NaN'`, `'-0'`, String(random.next()), `1e${random.between(0, 299)}`]),
   },
   { name: 'label', type: 'text', value: (random) => text(random) },
-  { name: 'code', type: 'char(4)', value: (random) => `'${digits(random, 4)}'` },
+  { name: 'code', type: 'varchar(4)', value: (random) => `'${digits(random, 4)}'`, wider: 'varchar(40)' },
   { name: 'day', type: 'date', value: (random) => `date '1950-01-01' + ${random.between(0, 59999)}` },
   {
     name: 'at',
@@ -65,21 +67,73 @@ const COLUMNS: readonly SoakColumn[] = [
     type: 'interval',
     value: (random) => `interval '${random.between(0, 399)} days -${random.between(0, 1e6 - 1)} ms'`,
   },
+  { name: 'opens', type: 'time', value: (random) => `time '${random.pick(['00:00', '24:00', '12:34:56.789'])}'` },
+  {
+    name: 'body',
+    type: 'text',
+    value: (random) =>
+      `(SELECT string_agg(md5(i::text), '${random.between(0, 9)}') FROM generate_series(1, ${random.pick([1, 150])}) i)`,
+  },
 ];
+
+/** How likely a transaction comes with a change of a table's shape, and with a TRUNCATE. */
+const RESHAPED = 0.01;
+const EMPTIED = 0.004;
 
 /** Keys come from a small range, so that the same ones are changed, deleted and inserted again and again. */
 const KEYS = 400;
 
+/** The statements that create the types of the tables. */
+export function soakTypesDdl(tables: readonly SoakTable[]): string {
+  return tables.map(({ typeDdl }) => typeDdl).join('');
+}
+
+export interface SoakTransaction {
+  /** A statement that changes a table's shape, by itself before the transaction. */
+  reshape: string | null;
+  sql: string;
+  changes: number;
+}
+
+/** What a seed stands for: transactions of one to 500 changes, in an order that depends on nothing else. */
+export function* transactions(
+  tables: readonly SoakTable[],
+  random: Random,
+  { changes, ddl }: { changes: number; ddl: boolean },
+): Generator<SoakTransaction, void> {
+  for (let left = changes; left > 0; ) {
+    const size = Math.min(left, random.chance(0.02) ? 500 : 1 + random.between(0, 19));
+    left -= size;
+    const reshape = ddl && random.chance(RESHAPED) ? random.pick(tables).reshape(random) : null;
+    const table = random.chance(0.7) ? random.pick(tables) : null;
+    const statements = Array.from({ length: size }, () => (table ?? random.pick(tables)).change(random));
+    if (random.chance(EMPTIED)) statements.push(`TRUNCATE ${random.pick(tables).name}`);
+    const end = random.chance(0.05) ? 'ROLLBACK' : 'COMMIT';
+    yield { reshape, sql: `BEGIN; ${statements.join('; ')}; ${end}`, changes: size };
+  }
+}
+
 /** One soaked table, and the SQL of random changes of it. */
 export class SoakTable {
   readonly name: string;
+  /** Of its enum type. */
+  readonly labels = ['first', "it's second"];
   readonly #columns: SoakColumn[];
   #added = 0;
 
   constructor(name: string, random: Random) {
     this.name = name;
     this.#columns = COLUMNS.filter(() => random.chance(0.6));
-    if (this.#columns.length === 0) this.#columns.push(COLUMNS[0]!);
+    this.#columns.push({ name: 'kind', type: this.#labelType, value: (each) => pgLiteral(each.pick(this.labels)) });
+  }
+
+  get #labelType(): string {
+    return `${this.name}_label`;
+  }
+
+  /** The statement that creates its enum type. */
+  get typeDdl(): string {
+    return `CREATE TYPE ${this.#labelType} AS ENUM (${this.labels.map(pgLiteral).join(', ')});`;
   }
 
   /** @param identity DEFAULT or FULL. */
@@ -112,13 +166,25 @@ export class SoakTable {
     const alter = `ALTER TABLE ${this.name}`;
     const name = `added_${++this.#added}`;
     const dice = random.next();
-    if (dice < 0.4 || this.#columns.length < 3) {
-      this.#columns.push({ name, type: 'text', value: (each) => text(each) });
-      return `${alter} ADD COLUMN ${name} text${random.chance(0.5) ? " DEFAULT 'given'" : ''}`;
+    const wider = this.#columns.filter((column) => column.wider !== undefined);
+    if (dice < 0.1 && wider.length > 0) {
+      const column = random.pick(wider);
+      const { wider: _, ...rest } = column;
+      this.#columns[this.#columns.indexOf(column)] = { ...rest, type: column.wider! };
+      return `${alter} ALTER COLUMN ${column.name} TYPE ${column.wider}`;
+    }
+    if (dice < 0.2) {
+      this.labels.push(name);
+      return `ALTER TYPE ${this.#labelType} ADD VALUE '${name}'`;
+    }
+    if (dice < 0.5 || this.#columns.length < 4) {
+      const { value, type } = random.pick(COLUMNS);
+      this.#columns.push({ name, type, value });
+      return `${alter} ADD COLUMN ${name} ${type}${random.chance(0.5) ? ` DEFAULT ${value(random)}` : ''}`;
     }
     const column = random.pick(this.#columns);
     const index = this.#columns.indexOf(column);
-    if (dice < 0.7) {
+    if (dice < 0.75) {
       this.#columns.splice(index, 1);
       return `${alter} DROP COLUMN ${column.name}`;
     }
