@@ -53,7 +53,9 @@ async function land(
   const refusal = await insert(deps, { lane, line });
   const reread = refusal && rereaderOf(deps, pipeline, lane.label);
   const completed = await reread?.({ chunks: [line], rows: 1, bytes: line.length });
-  return completed ? await insert(deps, { lane, line: completed.chunks[0]! }) : refusal;
+  return typeof completed === 'object' && completed
+    ? await insert(deps, { lane, line: completed.chunks[0]! })
+    : refusal;
 }
 
 async function insert(

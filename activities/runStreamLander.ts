@@ -7,6 +7,7 @@ import { isolate, sampleIsBad } from '../core/isolate.ts';
 import { LANDING, type Lane } from '../core/lanes.ts';
 import type { MessageBatch } from '../core/streamBuffer.ts';
 import { untilDone } from './runStreamPatience.ts';
+import type { Reread } from './runStreamReread.ts';
 
 /** Why ClickHouse does not take a batch as it is. */
 export interface Refusal {
@@ -34,8 +35,8 @@ export interface LanderOptions {
   onLanded: (part: MessageBatch) => void;
   /** Is given each row that cannot land, and its position in the batch, in the batch's order with the landed parts. */
   onRefused: (row: MessageBatch, about: { index: number; refusal: Refusal }) => Promise<void>;
-  /** Completes a refused batch from the source: see runStreamReread.ts. Null when there is nothing to complete. */
-  reread: (batch: MessageBatch) => Promise<MessageBatch | null>;
+  /** Completes a refused batch from the source, see rereadRows. */
+  reread: (batch: MessageBatch) => Promise<Reread>;
   /** Is told when all but certainly most of a large batch is bad. It throws. */
   onMostRefused: (refusal: Refusal) => never;
 }
@@ -46,6 +47,8 @@ const ONE_THREAD = { input_format_parallel_parsing: 0 };
 /** TOO_MANY_PARTS: also raised when one insert would write more than 100 partitions. */
 const TOO_MANY_PARTS = '252';
 const TOO_MANY_PARTITIONS = 'TOO_MANY_PARTITIONS';
+/** Of a batch with more rows to read again than can be held. */
+const TOO_MANY_ROWS = 'TOO_MANY_ROWS';
 
 /** Inserts batches into one landing table until each has landed, and finds the messages that cannot. */
 export class Lander {
@@ -66,7 +69,10 @@ export class Lander {
       return;
     }
     const attempt = (part: MessageBatch) => this.#insert(part);
-    if (first.code !== TOO_MANY_PARTITIONS && (await sampleIsBad(batch, (row) => this.#insertUndrifted(row)))) {
+    if (
+      ![TOO_MANY_PARTITIONS, TOO_MANY_ROWS].includes(first.code) &&
+      (await sampleIsBad(batch, (row) => this.#insertUndrifted(row)))
+    ) {
       this.#options.onMostRefused(first);
     }
     const { onLanded, onRefused } = this.#options;
@@ -95,6 +101,7 @@ export class Lander {
     if (refusal === null || refusal.drifted) return refusal;
     const what = 'reading rows again at the source';
     const completed = await untilDone({ stopping, onTrouble, what }, () => reread(batch));
+    if (completed === 'too many') return { ...refusal, code: TOO_MANY_ROWS };
     return completed ? await this.#try(completed) : refusal;
   }
 

@@ -16,13 +16,15 @@ type RereadDeps = Pick<ActivityDeps, 'clickhouse' | 'environment'>;
 /** Rows that are held at a time: each may have a value of any size, so a batch with more is halved first. */
 const MOST_ROWS = 100;
 
+export type Reread = MessageBatch | 'too many' | null;
+
 /** SQLSTATE class of values that PostgreSQL does not read, such as Debezium's date for infinity. */
 const DATA_EXCEPTION = /^22/;
 
 /**
  * Completes a refused batch of one stream table: messages that leave open what a value is take over the row that the
  * source has now, all by one query. See core/reread.ts.
- * @returns null when there are none, more than can be held, or none whose row can be found.
+ * @returns null when there are none, or none whose row can be found; `too many` when fewer have to be tried at a time.
  * @throws TidegateError SCHEMA_DRIFT when the table is no longer the one that the target was made for; or what can be tried
  * again: the source does not answer, or does not let others see yet what it has sent.
  */
@@ -30,10 +32,10 @@ export async function rereadRows(
   deps: RereadDeps,
   { pipeline, table }: { pipeline: Pipeline; table: PipelineTable },
   batch: MessageBatch,
-): Promise<MessageBatch | null> {
+): Promise<Reread> {
   const lines = linesOf(batch);
   const unsure = lines.flatMap((line, index) => (isUnsure(line) ? [index] : []));
-  if (unsure.length === 0 || unsure.length > MOST_ROWS) return null;
+  if (unsure.length === 0) return null;
   const last = (await readHistory(deps.clickhouse, pipeline)).get(table.label)?.at(-1);
   if (!last || !isRereadable({ table, source: last.source })) return null;
   const plan = rereadPlan({ table, source: last.source, era: last.era });
@@ -43,6 +45,7 @@ export async function rereadRows(
     if (message) messages.set(index, message);
   }
   if (messages.size === 0) return null;
+  if (messages.size > MOST_ROWS) return 'too many';
 
   const session = await catalogSession(deps, pipeline);
   try {
@@ -95,7 +98,7 @@ export function rereaderOf(
   deps: RereadDeps,
   pipeline: Pipeline,
   label: string,
-): ((batch: MessageBatch) => Promise<MessageBatch | null>) | null {
+): ((batch: MessageBatch) => Promise<Reread>) | null {
   const table = streamTables(pipeline).find((each) => each.label === label);
   return table ? (batch) => rereadRows(deps, { pipeline, table }, batch) : null;
 }
