@@ -26,8 +26,9 @@ const tableSchema = z.strictObject({
   /** Name of the view with the current rows of a stream table; default: `<target>_current`. */
   currentView: objectName.optional(),
   /**
-   * Allows a stream table without any key, under REPLICA IDENTITY FULL: the whole row is its key. Rows that are equal in
-   * all columns are one row; whatever makes two rows equal, even for the length of a statement, makes them one.
+   * Allows a stream table without any key, under REPLICA IDENTITY FULL: the whole row is its key. Exact as long as no
+   * two rows are equal in all columns. Those that are, even for the length of a statement, are one row, which is gone when
+   * one of them is deleted or changed.
    */
   duplicates: z.literal('collapse').optional(),
   /**

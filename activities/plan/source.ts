@@ -47,6 +47,7 @@ export async function planSource(
         const source = await readSourceTable(client, table);
         const step = await planTable(client, table, source);
         steps.push(step, ...columnWarnings(table, source).map((warning) => warned(source, warning)));
+        if (isWholeRowKey({ table, source })) steps.push(collapsing(table));
         // What is blocked has no target yet; what has none cannot be planned.
         if (step.action !== 'blocked') tables.push({ table, source });
       } catch (error) {
@@ -66,6 +67,14 @@ export async function planSource(
 
 function warned(source: SourceTable, { column, detail }: ColumnWarning): PlannedStep {
   return { system: 'postgres', object: columnObject(source, column), action: 'warn', detail };
+}
+
+/** What such a key cannot tell. */
+function collapsing({ label }: PipelineTable): PlannedStep {
+  const detail =
+    'it has no key, so rows that are ever equal, even for the length of a statement, become one: when one of them is ' +
+    'deleted or changed, the target loses both (after UPDATE ... SET v = v + 1, for example). verify finds that. Add a key';
+  return { system: 'postgres', object: `table ${label}`, action: 'warn', detail };
 }
 
 function blocked(object: string, detail: string): PlannedStep {
