@@ -39,22 +39,22 @@ suite('updates that leave large values alone', () => {
     await using scenario = await Scenario.open({
       ...{ label: 'many', tables: ['large', 'parts'] },
       ddl: `CREATE TABLE large (a text, b timestamptz, n int, "the body" text, PRIMARY KEY (b, a));
-        INSERT INTO large SELECT 'k''"' || i, '2020-01-01'::timestamptz + i * interval '1 s', 0, ${BIG} FROM generate_series(1, 2000) i;
+        INSERT INTO large SELECT 'k''"' || i, '2020-01-01'::timestamptz + i * interval '1 s', 0, ${BIG} FROM generate_series(1, 800) i;
         CREATE TABLE parts (id bigint NOT NULL, n int, body text) PARTITION BY RANGE (id);
         CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (1000);
         CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (1000) TO (9223372036854775807);
         CREATE UNIQUE INDEX by_id ON parts (id); CREATE UNIQUE INDEX one ON parts_1 (id); CREATE UNIQUE INDEX two ON parts_2 (id);
         ALTER TABLE parts_1 REPLICA IDENTITY USING INDEX one; ALTER TABLE parts_2 REPLICA IDENTITY USING INDEX two;
         ALTER TABLE parts REPLICA IDENTITY USING INDEX by_id;
-        INSERT INTO parts SELECT i, 0, ${BIG} FROM generate_series(600, 1400) i`,
+        INSERT INTO parts SELECT i, 0, ${BIG} FROM generate_series(900, 1100) i`,
     });
     await scenario.sql('UPDATE large SET n = n + 1; DELETE FROM large WHERE n = 1');
     await scenario.sql(`
-      INSERT INTO large SELECT 'k''"' || i, '2020-01-01'::timestamptz + i * interval '1 s', 0, ${BIG} FROM generate_series(1, 1500) i;
+      INSERT INTO large SELECT 'k''"' || i, '2020-01-01'::timestamptz + i * interval '1 s', 0, ${BIG} FROM generate_series(1, 600) i;
       UPDATE large SET n = n + 1; UPDATE large SET a = a || '+' WHERE a LIKE '%1'; DELETE FROM large WHERE a LIKE '%3'`);
     await scenario.sql(`UPDATE large SET n = n + 1; DELETE FROM large WHERE a LIKE '%5';
-      INSERT INTO large SELECT 'k''"' || i, '2020-01-01'::timestamptz + i * interval '1 s', -1, ${BIG} FROM generate_series(5, 1500, 10) i`);
-    await scenario.sql('UPDATE parts SET n = n + 1; UPDATE parts SET id = id + 300 WHERE id > 1200');
+      INSERT INTO large SELECT 'k''"' || i, '2020-01-01'::timestamptz + i * interval '1 s', -1, ${BIG} FROM generate_series(5, 600, 10) i`);
+    await scenario.sql('UPDATE parts SET n = n + 1; UPDATE parts SET id = id + 300 WHERE id > 1050');
     await scenario.sql('UPDATE parts SET id = id + 10000, n = n + 1; DELETE FROM parts WHERE id % 2 = 0');
     await assertAllLanded(scenario);
   });
