@@ -1,6 +1,6 @@
 import type { SourceColumn } from './catalog.ts';
 import { UNAVAILABLE_BYTES, UNAVAILABLE_UUID, UNAVAILABLE_VALUE } from './connectorConfig.ts';
-import { sourceRows } from './ddl.ts';
+import { sourceRows } from './ddlCopy.ts';
 import { pgIdentifier, pgLiteral } from './identifiers.ts';
 import { debeziumName } from './names.ts';
 import type { EraColumn } from './schemaVersion.ts';
