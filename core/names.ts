@@ -16,7 +16,10 @@ export function nameInSource(name: string): string {
 }
 
 /** Debezium replaces each character of a topic's parts that is not a letter, digit, dot, dash or underscore. */
-export function topicOf(pipeline: Pick<Pipeline, 'stream'>, table: Pick<PipelineTable, 'schema' | 'name'>): string {
+export function topicOf(
+  pipeline: { stream: Pick<Pipeline['stream'], 'topicPrefix'> },
+  table: Pick<PipelineTable, 'schema' | 'name'>,
+): string {
   const { schema, name } = table;
   return debeziumName(`${pipeline.stream.topicPrefix}.${schema}.${name}`).replaceAll(/[^A-Za-z0-9._-]/g, '_');
 }

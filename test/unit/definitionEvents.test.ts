@@ -50,6 +50,6 @@ test('a definition that could not keep events apart, or values exact, is refused
     /the topic 't'/,
   );
   const streamed = { tables: { orders: {} }, events: { a: { ...event, topic: 'p.public.orders' } } };
-  assert.throws(() => parse({}, streamed), /the topic 'p.public.orders' is that of the table orders/);
+  assert.throws(() => parse({}, streamed), /orders and events.a would share the topic 'p.public.orders'/);
   assert.throws(() => parse({}, { events: {} }), /needs at least one table, or events/);
 });
