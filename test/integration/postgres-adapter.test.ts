@@ -99,7 +99,7 @@ suite('the PostgreSQL client', () => {
         replicaIdentity: 'f',
         identityIndex: [],
       },
-      ...{ deferrableKey: null, estimatedRows: 1000, pages: table.pages },
+      ...{ deferrableKey: null, unlogged: false, rowSecurity: false, estimatedRows: 1000, pages: table.pages },
     });
     assert.ok(table.pages > 0);
     const plain = { dimensions: 0, notNull: false, generated: false, default: null };
