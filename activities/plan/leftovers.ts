@@ -43,7 +43,7 @@ export async function planLeftovers(deps: ActivityDeps, name: string): Promise<P
   ];
 }
 
-/** A plan is told also while these are away: nothing of them is made by apply itself. */
+/** A plan is told also while these are away or not named: nothing of them is made by apply itself. */
 async function orNotLookedFor(
   system: 'connect' | 'temporal',
   look: () => Promise<PlannedStep[]>,
@@ -51,7 +51,8 @@ async function orNotLookedFor(
   try {
     return await look();
   } catch (error) {
-    if (!(error instanceof TidegateError && error.code === 'SERVICE_UNREACHABLE')) throw error;
+    const isAway = error instanceof TidegateError && ['SERVICE_UNREACHABLE', 'INVALID_SETTING'].includes(error.code);
+    if (!isAway) throw error;
     return [{ system, object: 'what is left over', action: 'warn', detail: `not looked for: ${error.line}` }];
   }
 }

@@ -83,7 +83,7 @@ suite('keys of every kind: source and target are equal after', () => {
   });
 
   test('rows of a table without a key that are equal for the length of a statement are one, and verify tells', async () => {
-    await scenario.sql("DELETE FROM bare; INSERT INTO bare VALUES (1), (2), (3), (10, 'apart')");
+    await scenario.sql("DELETE FROM bare; INSERT INTO bare VALUES (1, NULL), (2, NULL), (3, NULL), (10, 'apart')");
     await scenario.sql('UPDATE bare SET a = a + 1 WHERE b IS NULL');
     await scenario.waitUntilCaughtUp();
     const rows = await scenario.clickhouse.rows(`SELECT a FROM ${scenario.name}.bare_current ORDER BY a`);
