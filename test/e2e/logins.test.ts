@@ -68,7 +68,11 @@ describe('an outbox as its operator sees it', { concurrency: false }, () => {
     assert.ok(last.every(({ table, op, landed }) => table === 'user_logins' && op === 'event' && landed === 'landed'));
     assert.equal(lines(await succeed('npx tidegate tail logins --from earliest --limit 50')).length, 50);
 
-    const { child, output } = await home.startUntil('npx tidegate tail logins user_logins --last 1', '"user"');
+    // Without npx and a shell around it, whose end by a signal would hide the exit code.
+    const { child, output } = await home.startUntil(
+      'exec node scripts/tidegate.ts tail logins user_logins --last 1',
+      '"user"',
+    );
     const closed = once(child, 'close');
     await logIn('first "quoted"');
     const deadline = Date.now() + 60_000;
