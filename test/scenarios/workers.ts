@@ -14,12 +14,7 @@ import { runWorkers } from '../../workers/runWorkers.ts';
 /** Where a child's worker kills itself, see workerChild.ts. */
 export type DeathAt =
   | ('before commit' | 'during commit' | 'before keeping' | 'after keeping' | 'while evolving')
-  | `merge ${MergeStep}`;
-  | 'before commit'
-  | 'during commit'
-  | 'before keeping'
-  | 'after keeping'
-  | 'while evolving'
+  | `merge ${MergeStep}`
   | `resync: ${ResyncStep}`;
 
 /** Workers of one scenario: in this process, or in one that can be killed. */
