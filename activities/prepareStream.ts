@@ -7,7 +7,7 @@ import { skipLostEvents } from './lostEvents.ts';
 import { applyPlan, planPipeline } from './planPipeline.ts';
 import { catalogOf, catalogSession, findDrift } from './schemaDrift.ts';
 import { readHistory, recordSchemas, schemaReport } from './schemaRecord.ts';
-import { snapshotState } from './snapshotRecord.ts';
+import { noteRemoved, snapshotState } from './snapshotRecord.ts';
 
 /** The supervisor's first step: the same plan and apply that the command line does, then what the slot says. */
 export function prepareStream(deps: ActivityDeps): Pick<StreamActivities, 'prepareStream'> {
@@ -28,6 +28,7 @@ export function prepareStream(deps: ActivityDeps): Pick<StreamActivities, 'prepa
       const steps = await planPipeline(deps, name);
       if (blockedItems(steps).length === 0) await recordSchemas(deps.clickhouse, pipeline, { lsn: '', tables: added });
       await applyPlan(steps);
+      await noteRemoved(deps.clickhouse, pipeline);
       const { finished, reason, resync } = await snapshotState(deps, pipeline);
       const schema = await schemaReport(deps.clickhouse, pipeline);
       return { ...known, snapshotNeeded: !finished, resync, reason, drifted, schema };

@@ -7,7 +7,7 @@ import { currentInsertLsn, endSessions, requireAlive, waitForOlderTransactions }
 import type { BatchActivities, ResyncProgress, ResyncResult } from '../core/activityTypes.ts';
 import { attemptName, newToken } from '../core/copyAttempt.ts';
 import { CopyTally } from '../core/copyTally.ts';
-import { copyPath } from '../core/ddl.ts';
+import { copyPath } from '../core/ddlCopy.ts';
 import { addLate, lateStatements, type ResyncObjects, stagingStatements } from '../core/ddlResync.ts';
 import { findTable, type Pipeline, type PipelineTable } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';

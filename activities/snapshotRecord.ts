@@ -88,6 +88,21 @@ export async function noteTables(
   await append(clickhouse, pipeline, rows);
 }
 
+/**
+ * Notes which tables the definition streams no more: from here on their changes are missed, though they may be published
+ * still. Done again, it notes nothing more.
+ */
+export async function noteRemoved(clickhouse: ClickHouse, pipeline: Pipeline): Promise<void> {
+  const recorded = (await lastRecord(clickhouse, pipeline))?.tables ?? [];
+  const streamed = new Set(streamTables(pipeline).map(({ label }) => label));
+  const removed = recorded.filter(({ table }) => table !== '' && !streamed.has(table));
+  await noteTables(
+    clickhouse,
+    pipeline,
+    removed.map(({ table }) => ({ state: 'removed', table })),
+  );
+}
+
 /** What the resync of a table by this workflow run has written down last before it swapped; null when it did not. */
 export async function swapOf(
   clickhouse: ClickHouse,

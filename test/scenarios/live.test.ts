@@ -91,11 +91,6 @@ suite('a definition that changes while rows are written: source and target are e
       `SELECT count() AS rows FROM ${scenario.name}.coming_current`,
     );
     assert.ok(Number(left!.rows) > 0);
-    const { rows } = await scenario.source.admin.query('SELECT tablename FROM pg_publication_tables ORDER BY 1');
-    assert.deepEqual(
-      rows.map(({ tablename }) => tablename),
-      ['Odd one', 'kept'],
-    );
   });
 
   test('a table that was removed is added again, with what has changed in between', async () => {
