@@ -9,6 +9,7 @@ import { evolveTables } from './evolveTables.ts';
 import { mergeDays } from './mergeDays.ts';
 import { planMerge } from './planMerge.ts';
 import { prepareStream } from './prepareStream.ts';
+import { resyncTable } from './resyncTable.ts';
 import { runStream } from './runStream.ts';
 import { verifyTables } from './verifyTables.ts';
 import { watchConnector } from './watchConnector.ts';
@@ -21,6 +22,7 @@ export function createActivities(deps: ActivityDeps): StreamActivities & BatchAc
     ...runStream(deps),
     ...watchConnector(deps),
     ...copySnapshot(deps),
+    ...resyncTable(deps),
     ...copyReference(deps),
     ...verifyTables(deps),
     ...awaitInputs(deps),

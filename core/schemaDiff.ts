@@ -6,8 +6,10 @@ import { type Catalog, type EraColumn, eraOf, isMistakable, isRewritten, sentCol
 export interface SchemaDiff {
   /** For a person, one line a change. */
   changes: string[];
-  /** Why the target cannot be altered to the same end, so that the table is loaded anew; null when it can. */
+  /** Why altering the target is not enough, so that the table is loaded anew; null when it is. */
   reload: string | null;
+  /** True when the target can be altered all the same, so that readers have its rows until it has been loaded. */
+  alterable: boolean;
 }
 
 /**
@@ -25,7 +27,8 @@ export function diffSchema(before: Catalog, now: Catalog, { era }: { era: readon
   if (before.source.primaryKey.join('\0') !== now.source.primaryKey.join('\0')) {
     changes.push(`the primary key is now (${now.source.primaryKey.join(', ')})`);
   }
-  return { changes, reload: reloadReason(before, now, { era, old, present }) };
+  const torn = tornReason(before, now, era);
+  return { changes, reload: torn ?? staleReason(before, now, { old, present }), alterable: torn === null };
 }
 
 function columnChanges(before: SourceColumn | undefined, now: SourceColumn): string[] {
@@ -41,22 +44,28 @@ function columnChanges(before: SourceColumn | undefined, now: SourceColumn): str
   return changes;
 }
 
-function reloadReason(
-  before: Catalog,
-  now: Catalog,
-  known: { era: readonly EraColumn[]; old: ReadonlyMap<number, SourceColumn>; present: readonly SourceColumn[] },
-): string | null {
-  const { era, old, present } = known;
+/** Why neither rows nor messages of before can be told what they are of now. */
+function tornReason(before: Catalog, now: Catalog, era: readonly EraColumn[]): string | null {
   const table = formatTableName(now.source);
   if (before.source.oid !== now.source.oid) return `${table} was dropped and created again`;
   if (keyOf(before.source) !== keyOf(now.source)) return `the key of ${table} was altered`;
+  if (isMistakable(era, eraOf(now.source))) return `columns of ${table} have exchanged their names`;
+  return null;
+}
+
+/** Why rows of the source have values that no message has told of. */
+function staleReason(
+  before: Catalog,
+  now: Catalog,
+  { old, present }: { old: ReadonlyMap<number, SourceColumn>; present: readonly SourceColumn[] },
+): string | null {
+  const table = formatTableName(now.source);
   if (isRewritten(before, now)) return `${table} was rewritten, which gives rows new values without an event`;
   if (now.source.kind === 'p' && present.some((column) => !old.has(column.attnum) && column.default !== null)) {
     return `a column with a default was added to ${table}, whose partitions keep the values of their old rows`;
   }
   const revealed = present.find(({ attnum }) => !old.has(attnum) && attnum <= before.lastAttnum);
   if (revealed) return `column ${revealed.name} of ${table} was there before, but was not sent, so older rows lack it`;
-  if (isMistakable(era, eraOf(now.source))) return `columns of ${table} have exchanged their names`;
   return null;
 }
 

@@ -57,10 +57,12 @@ export function activityNews({ started, attempt, heartbeat, lastFailure }: Pendi
   if (!started) return 'waiting for a worker';
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
   const { tables, comparing, step, waitingFor, problem, ...counts } = (heartbeat ?? {}) as Partial<
-    CopyProgress & { comparing: string | null } & MergeProgress & AwaitProgress
+    CopyProgress & { comparing: string | null } & Omit<MergeProgress, 'step'> & AwaitProgress & { step: string }
   >;
   if (waitingFor !== undefined) return `waiting for ${waitingFor}${problem ? `: ${problem}` : ''}${again}`;
-  if (step !== undefined) return mergeNews({ step, ...counts } as MergeProgress) + again;
+  // Of a resync, whose table is named besides; of a merge otherwise.
+  if (tables !== undefined && step?.startsWith('waiting')) return `${step}${again}`;
+  if (tables === undefined && step !== undefined) return mergeNews({ step, ...counts } as MergeProgress) + again;
   if (comparing !== undefined)
     return `${comparing === null ? 'waiting for the stream' : `comparing ${comparing}`}${again}`;
   if (tables === undefined) return `running${again}`;

@@ -10,6 +10,7 @@ import { Definitions } from '../../adapters/definitions.ts';
 import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
 import { committedOffsets, endOffsets, openKafka } from '../../adapters/kafka.ts';
 import { type StreamView, Temporal } from '../../adapters/temporal.ts';
+import type { ResyncDone } from '../../core/activityTypes.ts';
 import {
   type Pipeline,
   type PipelineInput,
@@ -175,6 +176,27 @@ export class Scenario implements AsyncDisposable {
   async resume(): Promise<void> {
     await this.temporal.signalStream(this.name, 'resume');
     await this.waitUntilStreaming();
+  }
+
+  /** Asks for a resync. @returns its ticket. */
+  async askForResync(table: string): Promise<number> {
+    return await this.temporal.updateStream<number>(this.name, 'resync', table);
+  }
+
+  /** Waits until a resync with this ticket, or a later one, has ended well. */
+  async resynced(table: string, ticket: number): Promise<ResyncDone> {
+    const read = async () => {
+      const { resyncs, resynced } = (await this.status())!.status;
+      const failed = resyncs.find((each) => each.table === table && each.state === 'failed');
+      assert.ok(!failed, failed?.reason);
+      return resynced.find((each) => each.table === table && each.ticket >= ticket);
+    };
+    const what = { what: `${table} is resynced`, deadlineMs: 180_000, state: () => this.describe() };
+    return (await until(read, (done) => done !== undefined, what))!;
+  }
+
+  async resync(table: string): Promise<ResyncDone> {
+    return await this.resynced(table, await this.askForResync(table));
   }
 
   async waitUntilStreaming(): Promise<void> {

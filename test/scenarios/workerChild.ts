@@ -1,6 +1,7 @@
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { type EvolveStep, evolveTables } from '../../activities/evolveTables.ts';
 import { createActivities } from '../../activities/index.ts';
+import { resyncTable } from '../../activities/resyncTable.ts';
 import { runStream } from '../../activities/runStream.ts';
 import { ClickHouse } from '../../adapters/clickhouse.ts';
 import { loadDefinitions } from '../../adapters/definitions.ts';
@@ -46,6 +47,9 @@ const workers = await Promise.all(
         ...createActivities(deps),
         ...runStream(deps, { beforeCommit, beforeKeeping }),
         ...evolveTables(deps, onStep),
+        ...resyncTable(deps, async (step) => {
+          if (deathAt === `resync: ${step}`) die();
+        }),
       },
       maxHeartbeatThrottleInterval: '1 second',
     }),

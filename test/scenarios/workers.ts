@@ -4,13 +4,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ResyncStep } from '../../activities/resyncTable.ts';
 import type { Definitions } from '../../adapters/definitions.ts';
 import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
 import { runWorkers } from '../../workers/runWorkers.ts';
 
 /** Where a child's worker kills itself, see workerChild.ts. */
-export type DeathAt = 'before commit' | 'during commit' | 'before keeping' | 'after keeping' | 'while evolving';
+export type DeathAt =
+  | 'before commit'
+  | 'during commit'
+  | 'before keeping'
+  | 'after keeping'
+  | 'while evolving'
+  | `resync: ${ResyncStep}`;
 
 /** Workers of one scenario: in this process, or in one that can be killed. */
 export interface Workers {
