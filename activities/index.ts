@@ -16,7 +16,7 @@ import { watchConnector } from './watchConnector.ts';
 
 /** Every activity, wired to what the worker has. Workflows import only the types, from core/activityTypes.ts. */
 export function createActivities(deps: ActivityDeps): StreamActivities & BatchActivities {
-  return failingTyped({
+  return failingTyped(deps, {
     ...prepareStream(deps),
     ...evolveTables(deps),
     ...runStream(deps),
@@ -31,11 +31,15 @@ export function createActivities(deps: ActivityDeps): StreamActivities & BatchAc
   });
 }
 
-/** Turns a TidegateError into a failure whose type is the catalogue's code, so that workflows can decide by it. */
-function failingTyped<T extends object>(activities: T): T {
+/**
+ * Lets each activity begin with the definitions as they are in their files now, and turns a TidegateError into a failure
+ * whose type is the catalogue's code, so that workflows can decide by it.
+ */
+function failingTyped<T extends object>({ definitions }: ActivityDeps, activities: T): T {
   const wrap =
     (activity: (...args: unknown[]) => Promise<unknown>) =>
     async (...args: unknown[]) => {
+      await definitions.refresh();
       try {
         return await activity(...args);
       } catch (error) {

@@ -187,6 +187,13 @@ export interface BatchActivities extends MergeActivities {
   verifyTables(pipeline: string): Promise<VerifyReport>;
 }
 
+/** Answer of the supervisor's updates that take a changed definition over. */
+export interface Reconfigured {
+  /** Of the workers' definition; null when it is taken over later, since the stream does not flow at the moment. */
+  definitionHash: string | null;
+  streamed: string[];
+}
+
 /** A resync that is wanted, runs, or has failed. */
 export interface ResyncStatus {
   table: string;

@@ -1,14 +1,8 @@
 import { ApplicationFailure, condition, defineUpdate, setHandler } from '@temporalio/workflow';
+import type { Reconfigured } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
 import type { Supervisor } from '../core/supervisor.ts';
 import { iso } from '../core/supervisorState.ts';
-
-/** What the workers' definition is, once it has been taken over. */
-export interface Reconfigured {
-  /** Null when that comes later, since the stream does not flow at the moment. */
-  definitionHash: string | null;
-  streamed: string[];
-}
 
 /** Loads a table anew beside its stream; answers at once with the ticket by which the status names it. */
 export const resyncUpdate = defineUpdate<number, [table: string]>('resync');

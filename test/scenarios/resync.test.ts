@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import type { StreamProgress } from '../../core/activityTypes.ts';
+import { describeWork } from '../../adapters/temporalWork.ts';
+import type { ResyncProgress, StreamProgress } from '../../core/activityTypes.ts';
 import type { Scenario } from './harness.ts';
 import { FaultLab } from './writer.ts';
 
@@ -116,13 +117,11 @@ suite('resync under writes: source and target are equal after', { timeout: 900_0
     const session = await scenario.source.connect();
     await session.query("BEGIN; UPDATE items SET v = 'open' WHERE id = 3");
     const ticket = await scenario.askForResync('items');
-    const waits = async () => {
-      const work = await scenario.temporal.client.workflow.getHandle(`resync-${scenario.name}-items`).describe();
-      const { pendingActivities } = work.raw;
-      const payload = pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data;
-      return payload ? Buffer.from(payload).toString().includes('waiting for transactions') : false;
+    const step = async () => {
+      const work = await describeWork(scenario.temporal.client, `resync-${scenario.name}-items`);
+      return (work?.activities[0]?.heartbeat as ResyncProgress | null)?.step ?? '';
     };
-    await lab.until('it waits', () => waits().catch(() => false));
+    await lab.until('it waits', async () => (await step()).startsWith('waiting for transactions'));
     await session.query('COMMIT');
     await session.end();
     await scenario.resynced('items', ticket);
