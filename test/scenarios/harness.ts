@@ -48,7 +48,7 @@ export interface ScenarioOptions {
  */
 export class Scenario implements AsyncDisposable {
   readonly name: string;
-  readonly pipeline: Pipeline;
+  pipeline: Pipeline;
   readonly environment: Environment;
   readonly source: SourceDatabase;
   readonly proxy: ClickHouseProxy;
@@ -58,11 +58,14 @@ export class Scenario implements AsyncDisposable {
   readonly temporal: Temporal;
   readonly #definitions: Definitions;
   readonly #folder: string;
+  readonly #input: PipelineInput;
+  #edits = 0;
   readonly #inProcess: boolean;
   #workers: Workers | null = null;
 
   private constructor(parts: {
     pipeline: Pipeline;
+    input: PipelineInput;
     environment: Environment;
     source: SourceDatabase;
     proxy: ClickHouseProxy;
@@ -71,7 +74,7 @@ export class Scenario implements AsyncDisposable {
     folder: string;
     inProcess: boolean;
   }) {
-    const { pipeline, environment, source, proxy, clickhouse, temporal, folder, inProcess } = parts;
+    const { pipeline, input, environment, source, proxy, clickhouse, temporal, folder, inProcess } = parts;
     this.name = pipeline.name;
     this.pipeline = pipeline;
     this.environment = environment;
@@ -81,8 +84,13 @@ export class Scenario implements AsyncDisposable {
     this.clickhouse = clickhouse;
     this.connect = Connect.from(environment);
     this.kafka = openKafka(environment);
-    this.#definitions = new Definitions(new Map([[pipeline.name, { pipeline, folder, hash: 'scenario' }]]));
+    const found = () => ({ pipeline: this.pipeline, folder, hash: `scenario ${this.#edits}` });
+    this.#definitions = new Definitions(
+      new Map([[pipeline.name, found()]]),
+      async () => new Map([[pipeline.name, found()]]),
+    );
     this.#folder = folder;
+    this.#input = input;
     this.#inProcess = inProcess;
   }
 
@@ -113,7 +121,7 @@ export class Scenario implements AsyncDisposable {
     });
     await openNamespace(environment, name);
     const scenario = new Scenario({
-      ...{ environment, source, proxy, folder, pipeline: parsePipeline(input, label) },
+      ...{ environment, source, proxy, folder, input, pipeline: parsePipeline(input, label) },
       ...{ clickhouse: ClickHouse.from(outer), temporal: await Temporal.connect(environment) },
       inProcess: workers === 'in process',
     });
@@ -156,6 +164,14 @@ export class Scenario implements AsyncDisposable {
   async stopWorkers(): Promise<void> {
     await this.#workers?.stop();
     this.#workers = null;
+  }
+
+  /** Edits the definition that the workers read; they take it over when they are told to. */
+  redefine(change: Partial<PipelineInput>): void {
+    const input = Object.assign(this.#input, change);
+    this.pipeline = parsePipeline(input, this.name);
+    this.#edits++;
+    writeFileSync(join(this.#folder, 'pipeline.ts'), `export default ${JSON.stringify(input)};\n`);
   }
 
   /** Runs SQL as the owner; several statements are one transaction. */
