@@ -128,31 +128,6 @@ suite('resync under writes: source and target are equal after', { timeout: 900_0
     await scenario.assertEqual();
   });
 
-  for (const step of [
-    'staged',
-    'snapshot taken',
-    'copied',
-    'landed',
-    'noted',
-    'swapped',
-    'completed',
-    'recorded',
-  ] as const) {
-    test(`kill -9 of the worker: ${step}`, () =>
-      lab.whileWriting(async () => {
-        await scenario.stopWorkers();
-        scenario.startWorkers(`resync: ${step}`);
-        await scenario.waitUntilStreaming();
-        await spoil();
-        const ticket = await scenario.askForResync('items');
-        await scenario.workersEnded();
-        scenario.startWorkers();
-        await scenario.resynced('items', ticket);
-        await scenario.waitUntilStreaming();
-        await assertTidy();
-      }));
-  }
-
   test('what cannot be resynced is refused', async () => {
     await assert.rejects(scenario.askForResync('priced'), (error: Error) =>
       /streams no table 'priced'/.test(String(error.cause)),
