@@ -50,7 +50,7 @@ suite('a definition that changes while rows are written: source and target are e
   /** Nothing is loaded any more, and nothing has ever stood still. */
   async function settled(since: string): Promise<void> {
     const read = async () => (await scenario.status())!.status;
-    const what = { what: 'every table is loaded', state: () => scenario.describe() };
+    const what = { what: 'every table is loaded', deadlineMs: 300_000, state: () => scenario.describe() };
     const status = await until(read, ({ resyncs }) => resyncs.every(({ state }) => state === 'failed'), what);
     assert.deepEqual([status.resyncs, status.phase, status.since], [[], 'streaming', since]);
   }
