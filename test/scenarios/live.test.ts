@@ -23,7 +23,7 @@ suite('a definition that changes while rows are written: source and target are e
   });
   after(() => scenario?.[Symbol.asyncDispose]());
 
-  /** Writes all tables, published or not, until the work is done. @returns since when the stream has flowed. */
+  /** Writes all tables, published or not, until the work is done. */
   async function whileWriting<T>(work: () => Promise<T>): Promise<T> {
     const session = await scenario.source.connect();
     let stopping = false;
@@ -47,36 +47,44 @@ suite('a definition that changes while rows are written: source and target are e
   const tell = async (update: StreamUpdate, table?: string) =>
     await scenario.temporal.updateStream<Reconfigured>(scenario.name, update, table);
 
-  /** Nothing is loaded any more, and nothing has ever stood still. */
-  async function settled(since: string): Promise<void> {
-    const read = async () => (await scenario.status())!.status;
-    const what = { what: 'every table is loaded', deadlineMs: 300_000, state: () => scenario.describe() };
-    const status = await until(read, ({ resyncs }) => resyncs.every(({ state }) => state === 'failed'), what);
-    assert.deepEqual([status.resyncs, status.phase, status.since], [[], 'streaming', since]);
+  /** How often the supervisor's phase has changed: each change is shown in a search attribute. */
+  async function phases(): Promise<number> {
+    const { events } = await scenario.temporal.client.workflow.getHandle(`stream-${scenario.name}`).fetchHistory();
+    return events!.filter((event) => event.upsertWorkflowSearchAttributesEventAttributes).length;
   }
 
-  const streamingSince = async () => (await scenario.status())!.status.since;
+  /** Nothing is loaded any more, and nothing has ever stood still. */
+  async function settled(before: number): Promise<void> {
+    const read = async () => (await scenario.status())!;
+    const what = { what: 'every table is loaded', deadlineMs: 300_000, state: () => scenario.describe() };
+    const { status } = await until(
+      read,
+      ({ answered, status: { resyncs } }) => answered && resyncs.every(({ state }) => state === 'failed'),
+      what,
+    );
+    assert.deepEqual([status.resyncs, status.phase, await phases()], [[], 'streaming', before]);
+  }
 
   test('tables are added to the running stream', async () => {
-    const since = await streamingSince();
+    const before = await phases();
     await whileWriting(async () => {
       scenario.redefine({ tables: { kept: {}, coming: {}, '"Odd one"': {} } });
       const { streamed } = await tell('addTable', 'coming');
       assert.deepEqual(streamed, TABLES);
-      await settled(since);
+      await settled(before);
     });
     await scenario.assertEqual();
   });
 
   test('a table is removed from the running stream, and its target stays', async () => {
-    const since = await streamingSince();
+    const before = await phases();
     await whileWriting(async () => {
       await assert.rejects(tell('removeTable', 'coming'), ({ cause }: Error) =>
         /still streams 'coming'/.test(String(cause)),
       );
       scenario.redefine({ tables: { kept: {}, '"Odd one"': {} } });
       await tell('removeTable', 'coming');
-      await settled(since);
+      await settled(before);
     });
     await scenario.assertEqual();
     const [left] = await scenario.clickhouse.rows<{ rows: string }>(
@@ -91,35 +99,35 @@ suite('a definition that changes while rows are written: source and target are e
   });
 
   test('a table that was removed is added again, with what has changed in between', async () => {
-    const since = await streamingSince();
+    const before = await phases();
     await scenario.sql("DELETE FROM coming WHERE id % 3 = 0; UPDATE coming SET v = 'while it was away'");
     await whileWriting(async () => {
       scenario.redefine({ tables: { kept: {}, coming: {}, '"Odd one"': {} } });
       await tell('addTable', 'coming');
-      await settled(since);
+      await settled(before);
     });
     await scenario.assertEqual();
   });
 
   test('the configuration changes without a pause', async () => {
-    const since = await streamingSince();
+    const before = await phases();
     await whileWriting(async () => {
       scenario.redefine({ deadLetters: { stopAfter: 0 } });
       assert.equal((await tell('reconfigure')).definitionHash, `scenario 4`);
-      await settled(since);
+      await settled(before);
     });
     await scenario.assertEqual();
   });
 
   test('what cannot be taken over is refused, and the stream goes on', async () => {
-    const since = await streamingSince();
+    const before = await phases();
     const tables = { kept: {}, coming: {}, '"Odd one"': {} };
     await whileWriting(async () => {
       scenario.redefine({ tables: { ...tables, unheard: {} } });
       await assert.rejects(tell('addTable', 'unheard'), ({ cause }: Error) => /no table unheard/.test(String(cause)));
       scenario.redefine({ tables });
       await tell('reconfigure');
-      await settled(since);
+      await settled(before);
     });
     await scenario.assertEqual();
   });
