@@ -1,4 +1,5 @@
 import { ClickHouseError } from '@clickhouse/client';
+import { captureUrl } from '../adapters/captureUrl.ts';
 import { readSourceTable } from '../adapters/postgres.ts';
 import { CopySessions } from '../adapters/postgresCopySessions.ts';
 import type { BatchActivities, TableVerification, VerifyReport } from '../core/activityTypes.ts';
@@ -51,7 +52,7 @@ async function verifyPipeline(
 ): Promise<Lsn> {
   const { pipeline, progress, signal, patienceMs } = options;
   await using sessions = new CopySessions({
-    url: deps.environment.url(pipeline.source.captureUrl),
+    url: captureUrl(deps.environment, pipeline),
     applicationName: `tidegate verify ${pipeline.name}`,
     signal,
   });

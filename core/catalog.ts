@@ -19,6 +19,8 @@ export interface SourceColumn {
   generated: boolean;
   /** The default expression as SQL text, null when there is none. */
   default: string | null;
+  /** True when the definition lets its values leave the source only hashed. Absent otherwise. */
+  hashed?: true;
 }
 
 /** What PostgreSQL's catalog says about one source table. Columns are in attnum order. */

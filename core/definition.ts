@@ -34,6 +34,11 @@ const tableSchema = z.strictObject({
    * that the table does not have is refused, so that a misspelt one does not pass.
    */
   exclude: z.array(z.string().min(1)).default([]),
+  /**
+   * Columns of text whose values leave the source only as a salted SHA-256, 64 hexadecimal digits; equal values of a
+   * pipeline have equal hashes. Not those of a key.
+   */
+  hash: z.array(z.string().min(1)).default([]),
   /** When a reference table is loaded, in UTC; default: 03:00 every day. */
   schedule: cron.optional(),
 });
@@ -105,6 +110,8 @@ export interface PipelineTable {
   duplicates: 'collapse' | null;
   /** Names of the columns that never leave the source. */
   excluded: readonly string[];
+  /** Names of the columns whose values leave the source only hashed. */
+  hashed: readonly string[];
   /** Cron expression in UTC; reference tables only. */
   schedule: string | null;
 }
@@ -154,10 +161,12 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       throw invalid(`tables.${written}: a reference table has no currentView`);
     if (table.load === 'reference' && table.duplicates)
       throw invalid(`tables.${written}: a reference table keeps duplicates as they are`);
-    if (table.duplicates && table.exclude.length > 0)
+    if (table.duplicates && table.exclude.length + table.hash.length > 0)
       throw invalid(
-        `tables.${written}: duplicates: 'collapse' makes the whole row the key, so no column can be excluded`,
+        `tables.${written}: duplicates: 'collapse' makes the whole row the key, so no column can be excluded or hashed`,
       );
+    const both = table.hash.find((column) => table.exclude.includes(column));
+    if (both !== undefined) throw invalid(`tables.${written}: '${both}' is excluded, so there is nothing to hash`);
     return {
       ...parsedName,
       label: formatTableName(parsedName),
@@ -166,6 +175,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       currentView: table.load === 'stream' ? (table.currentView ?? `${target}_current`) : null,
       duplicates: table.duplicates ?? null,
       excluded: table.exclude,
+      hashed: table.hash,
       schedule: table.load === 'reference' ? (table.schedule ?? '0 3 * * *') : null,
     };
   });

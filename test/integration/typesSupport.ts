@@ -63,6 +63,7 @@ export class TwoDatabases {
         currentView,
         duplicates: null,
         excluded: [],
+        hashed: [],
         schedule: null,
       },
       source,
