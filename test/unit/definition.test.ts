@@ -19,7 +19,7 @@ suite('a pipeline definition', () => {
       tables: [
         {
           ...{ schema: 'public', name: 'orders', label: 'orders', load: 'stream', target: 'orders' },
-          ...{ currentView: 'orders_current', duplicates: null, excluded: [], schedule: null },
+          ...{ currentView: 'orders_current', duplicates: null, excluded: [], hashed: [], schedule: null },
         },
       ],
       events: [],
