@@ -49,7 +49,7 @@ export function markHashed(
   }
   const mark = (column: SourceColumn): SourceColumn =>
     hashed.includes(column.name) ? { ...column, hashed: true } : column;
-  return { ...source, columns: source.columns.map(mark) };
+  return { ...source, columns: source.columns.map(mark), hashed };
 }
 
 function whyNot(column: SourceColumn, source: SourceTable, domains: readonly string[]): string | null {
