@@ -151,6 +151,7 @@ suite('an outbox', { concurrency: false }, () => {
     await write(1000);
     await using relaying = relay();
     await using _stream = stream();
+    await drained();
     const report = await verify();
     assert.deepEqual(
       report.tables.map(({ table, load, sourceRows, targetRows, equal }) => ({
@@ -185,6 +186,7 @@ suite('an outbox', { concurrency: false }, () => {
     assert.equal(await unsent(), 300);
     await using _relay = relay();
     await using _stream = stream();
+    await drained();
     const report = await verify();
     assert.equal(report.ok, true, JSON.stringify(report));
     assert.equal(report.tables[0]?.sourceRows, 500);

@@ -78,7 +78,8 @@ suite('a mart', () => {
         assert.deepEqual([sum('events'), sum('errors')], [events.length, errors], `seed ${seed}: ${day}`);
       }
     }
-    await lab.merge();
+    // By range: a day without events that no merge was asked for is not one that needs it.
+    await lab.merge(ALL);
     assert.equal(await lab.processed(ALL), true, `seed ${seed}`);
     assert.equal(await lab.processed({ ...ALL, to: dayOf(Date.now()) }), false);
     await lab.assertEqual(ALL);
