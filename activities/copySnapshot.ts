@@ -47,8 +47,11 @@ export function copySnapshot(
       const started = performance.now();
       const tally = new CopyTally(new Date().toISOString());
       const aside = await tablesAside(deps.clickhouse, found.pipeline);
-      for (const { label } of streamTables(found.pipeline)) {
-        if (!aside.has(label)) tally.expect(label, { parts: 1, estimatedRows: -1 });
+      for (const { label, history } of streamTables(found.pipeline)) {
+        if (aside.has(label)) continue;
+        tally.expect(label, { parts: 1, estimatedRows: history ? 0 : -1 });
+        // A history begins with the first change after the slot.
+        if (history) tally.partDone(label);
       }
       const result = await withHeartbeat(
         () => tally.progress(),
@@ -166,7 +169,8 @@ class SnapshotAttempt {
     const [leader] = sessions.all as [pg.Client];
     const server = await serverVersion(leader);
     const version = versionOf({ lsn: options.lsn, offset: 0n });
-    const plans = this.#shapes.map((shape) => {
+    const copied = this.#shapes.filter(({ table }) => table.history === null);
+    const plans = copied.map((shape) => {
       const { table, source } = shape;
       // Landing table and view are the attempt's own, see attemptName.
       const named = { ...shape, table: { ...table, target: attemptName(table.target, this.#token) } };
@@ -182,7 +186,7 @@ class SnapshotAttempt {
     await copyParts({ sessions: sessions.all, clickhouse, parts, tally, signal });
     await options.onStep('copied');
 
-    for (const shape of this.#shapes) {
+    for (const shape of copied) {
       const { database, table } = shape;
       // Equal rows have become one; each part has been counted on its own.
       if (isWholeRowKey(shape)) continue;

@@ -1,6 +1,6 @@
 import type { ClickHouse } from '../adapters/clickhouse.ts';
 import { type DeadLetter, type DeadLetterStatus, deadLetterRow, deadLettersSql } from '../core/deadLetters.ts';
-import type { Pipeline } from '../core/definition.ts';
+import { historyTables, type Pipeline } from '../core/definition.ts';
 import { chTable } from '../core/identifiers.ts';
 import { streamLanes } from '../core/lanes.ts';
 import { DEAD_LETTERS_TABLE, SNAPSHOTS_TABLE } from '../core/names.ts';
@@ -94,6 +94,7 @@ export class DeadLetters {
     return await this.#clickhouse.rows<T>(`SELECT ${query.select} FROM (${filtered}) ${query.rest}`, {
       params: {
         ...{ topics: streamLanes(this.#pipeline).map(({ topic }) => topic), slot: stream.slot },
+        histories: historyTables(this.#pipeline).map(({ label }) => label),
         ...(table !== undefined && { table }),
         ...(partition !== undefined && { partition }),
         ...(offset !== undefined && { offset: String(offset) }),

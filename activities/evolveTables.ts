@@ -4,12 +4,15 @@ import type { DriftReport, StreamActivities } from '../core/activityTypes.ts';
 import { wantedColumns } from '../core/ddl.ts';
 import { type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
+import { eraByName } from '../core/historySchema.ts';
 import { formatLsn } from '../core/lsn.ts';
 import { diffSchema } from '../core/schemaDiff.ts';
 import {
   type Catalog,
   type EraColumn,
+  eraOf,
   firstVersion,
+  isMistakable,
   isRewritten,
   isSameEra,
   isSameSchema,
@@ -20,6 +23,7 @@ import {
 import { alterTarget } from '../core/targetDiff.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import type { ActivityDeps } from './deps.ts';
+import { evolveHistory } from './evolveHistory.ts';
 import { applyEvolution, dropForReload, type EvolvedShape, evolvedShape, targetColumns } from './evolveTarget.ts';
 import { catalogOf, catalogSession } from './schemaDrift.ts';
 import { readHistory, recordSchemas, schemaReport } from './schemaRecord.ts';
@@ -100,7 +104,8 @@ class TableEvolution {
     const lsn = formatLsn(await currentInsertLsn(this.#session));
     const now = await catalogOf(this.#session, this.#table);
     if (now && this.#report === null && isSameSchema(last, now)) return;
-    const { version, changes } = now ? await this.#follow(last, now) : gone(last, this.#table);
+    const follow = () => (this.#table.history ? this.#followHistory(last, now!) : this.#follow(last, now!));
+    const { version, changes } = now ? await follow() : gone(last, this.#table);
     await this.#onStep('altered');
     const tables = [{ table: this.#table.label, version, changes }];
     await recordSchemas(this.#deps.clickhouse, this.#pipeline, { lsn, tables });
@@ -136,6 +141,35 @@ class TableEvolution {
       version: { ...catalog, era: era ?? last.era, aside: null, rewritten: false },
       changes: [...changes, ...taken],
     };
+  }
+
+  /** The target keeps all it has, so nothing is ever loaded anew; what cannot be altered is begun anew. */
+  async #followHistory(last: SchemaVersion, now: Catalog): Promise<Outcome> {
+    const written = this.#era(last, now) ?? eraByName(this.#report!.columns, now, last.era);
+    const { changes, reload } = diffSchema(last, now, { era: written, history: true });
+    const sameColumns = now.source.oid === last.source.oid && !isMistakable(written, eraOf(now.source));
+    const names = written.map(({ name }) => name);
+    const era = sameColumns ? written : eraByName(names, now);
+    const unknown = era.filter(({ attnum }) => attnum === null);
+    const version = { ...now, missing: {}, era, aside: null, rewritten: false };
+    try {
+      const shape = { table: this.#table, source: now.source, era, missing: {} };
+      const kept = await evolveHistory(this.#deps.clickhouse, this.#pipeline, {
+        ...{ shape, versions: this.#versions, beginAnew: reload !== null },
+      });
+      return {
+        version,
+        changes: [
+          ...changes,
+          ...unknown.map(({ name }) => `messages have a column ${name} of a time that is not recorded: it is left out`),
+          ...(kept === null ? [] : [`${reload ?? 'its types do not follow'}: changes until then are kept in ${kept}`]),
+          ...(last.aside === null ? [] : ['taken up again']),
+        ],
+      };
+    } catch (error) {
+      const aside = asideReason(error);
+      return { version: { ...version, aside }, changes: [...changes, `left aside: ${aside}`] };
+    }
   }
 
   /** What the message at which the stream stopped holds; without one, the messages are those of before. Null: in doubt. */

@@ -52,7 +52,8 @@ export async function applyEvolution(
   const target = chTable({ database, name: table.target });
   for (const part of alter) await clickhouse.command(`ALTER TABLE ${target} ${part}`, { settings: { alter_sync: 1 } });
   for (const sql of ddl) await clickhouse.command(sql);
-  await clickhouse.command(currentViewDdl(shape, 'CREATE OR REPLACE VIEW'));
+  // A history has no current rows.
+  if (table.history === null) await clickhouse.command(currentViewDdl(shape, 'CREATE OR REPLACE VIEW'));
 }
 
 /**

@@ -1,4 +1,5 @@
-import { createTopics, listTopics, openKafka } from '../adapters/kafka.ts';
+import { openKafka } from '../adapters/kafka.ts';
+import { ensureTopics, partitionCounts } from '../adapters/kafkaTopics.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { streamLanes } from '../core/lanes.ts';
@@ -66,16 +67,26 @@ async function asideReasons(deps: ActivityDeps, pipeline: Pipeline): Promise<Map
 
 async function planTopics(deps: ActivityDeps, pipeline: Pipeline): Promise<PlannedStep[]> {
   const kafka = openKafka(deps.environment);
-  const existing = await listTopics(kafka);
+  const { stream, events } = pipeline;
+  const tables = streamTables(pipeline).map((table) => topicOf(pipeline, table));
   const wanted = [
-    ...streamTables(pipeline).map((table) => ({ topic: topicOf(pipeline, table), partitions: 1 })),
-    ...pipeline.events,
+    ...tables.map((topic) => ({ topic, ...stream })),
+    ...events.map((event) => ({ ...stream, ...event })),
   ];
-  return wanted.map(({ topic, partitions }): PlannedStep => {
+  const existing = await partitionCounts(
+    kafka,
+    wanted.map(({ topic }) => topic),
+  );
+  const counted = (count: number) => `${count} ${count === 1 ? 'partition' : 'partitions'}`;
+  return wanted.map(({ topic, partitions, replicationFactor }): PlannedStep => {
     const object = `topic ${topic}`;
-    if (existing.includes(topic)) return { system: 'kafka', object, action: 'none', detail: 'exists' };
-    const apply = () => createTopics(kafka, [topic], { partitions });
-    const detail = `${partitions} partition${partitions === 1 ? '' : 's'}`;
-    return { system: 'kafka', object, action: 'create', detail, apply };
+    const count = existing.get(topic);
+    const apply = () => ensureTopics(kafka, [topic], { partitions, replicationFactor });
+    if (count === undefined) return { system: 'kafka', object, action: 'create', detail: counted(partitions), apply };
+    // Whoever writes events may count on their order by key, which more partitions would break.
+    if (count >= partitions || !tables.includes(topic)) {
+      return { system: 'kafka', object, action: 'none', detail: 'exists' };
+    }
+    return { system: 'kafka', object, action: 'change', detail: `${count} to ${counted(partitions)}`, apply };
   });
 }

@@ -1,5 +1,6 @@
 import type { StreamActivities } from '../core/activityTypes.ts';
 import { streamTables } from '../core/definition.ts';
+import { beginHistories } from './beginHistories.ts';
 import type { ActivityDeps } from './deps.ts';
 import { skipLostEvents } from './lostEvents.ts';
 import { applyPlan, planPipeline } from './planPipeline.ts';
@@ -28,6 +29,7 @@ export function prepareStream(deps: ActivityDeps): Pick<StreamActivities, 'prepa
       }
       await applyPlan(await planPipeline(deps, name));
       const { finished, reason } = await snapshotState(deps, pipeline);
+      if (finished) await beginHistories(deps, pipeline);
       return {
         ...{ ...known, snapshotNeeded: !finished, reason, drifted },
         schema: await schemaReport(deps.clickhouse, pipeline),

@@ -5,7 +5,7 @@ import { columnNames } from '../core/envelope.ts';
 import { TidegateError } from '../core/errors.ts';
 import { mostAreBad } from '../core/isolate.ts';
 import { LANDING } from '../core/lanes.ts';
-import { type MessageBatch, type PendingBatch, StreamBuffer } from '../core/streamBuffer.ts';
+import { type MessageBatch, ofOtherPartitions, type PendingBatch, StreamBuffer } from '../core/streamBuffer.ts';
 import { Lander, type LanderOptions, type Refusal } from './runStreamLander.ts';
 import { LandingAbandoned, untilDone } from './runStreamPatience.ts';
 import { badMessage, Settling } from './runStreamSettling.ts';
@@ -29,9 +29,14 @@ export interface LaneOptions extends Omit<LanderOptions, 'stopping' | 'onLanded'
   generation: () => number;
   /** Commits what has landed, unless the generation has passed in which it was read. */
   commit: (next: ReadonlyMap<number, bigint>, generation: number) => Promise<void>;
+  /** True when the other partitions of the topic have been read up to where they ended when it was first asked. */
+  othersRead: (still: ReadonlySet<number>) => Promise<boolean>;
   /** Is called when there is room for more, and when nothing is left to do. */
   onFreed: () => void;
 }
+
+/** How often it is asked whether other partitions have been read, while one stands still. */
+const LOOK_AGAIN_MS = 200;
 
 const COMPARISON = "the comparison with the source's schema";
 
@@ -51,6 +56,9 @@ export class Lane {
   #lastFlushAt = 0;
   #urgent = false;
   #settling = new Settling();
+  /** Partitions that stand right before a message of other columns, and what was said of the first such message. */
+  readonly #still = new Set<number>();
+  #drift: TidegateError | null = null;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -102,7 +110,8 @@ export class Lane {
   }
 
   /**
-   * Runs until finish, or until something fails for good.
+   * Runs until finish, or until something fails for good. Where a message of other columns is met, its partition stands
+   * still and the others go on: what was written before a change of the schema lands before it is followed.
    * @throws TidegateError SCHEMA_DRIFT, with a DriftReport where it is a message's columns that tell; ACCESS_DENIED,
    * BAD_MESSAGE, or what commit throws.
    */
@@ -113,13 +122,15 @@ export class Lane {
         this.#urgent = false;
         const batch = this.pending.take();
         if (batch) await this.#flush(batch);
-        else if (this.#stopping.signal.aborted) return;
+        else if (this.#stopping.signal.aborted) break;
+        if (this.#drift && this.pending.empty && (await this.#options.othersRead(this.#still))) break;
       }
     } catch (error) {
       if (!(error instanceof LandingAbandoned)) throw error;
     } finally {
       this.discard();
     }
+    if (this.#drift) throw this.#drift;
   }
 
   async #untilDue(): Promise<void> {
@@ -129,7 +140,8 @@ export class Lane {
       const sinceLastFlushMs = performance.now() - this.#lastFlushAt;
       const wait = msUntilFlush({ rows: empty ? 0 : Math.max(1, rows), bytes, sinceLastFlushMs }, FLUSH_LIMITS);
       if (wait === 0) return;
-      await this.#wake.wait(wait);
+      await this.#wake.wait(wait ?? (this.#drift ? LOOK_AGAIN_MS : null));
+      if (this.#drift && this.pending.empty) return;
     }
   }
 
@@ -137,13 +149,31 @@ export class Lane {
     const generation = this.#options.generation();
     this.#flushing = batch;
     this.#lastFlushAt = performance.now();
-    this.#settling = new Settling();
     try {
-      await this.#settle(batch, generation);
-      await this.#options.commit(batch.next, generation);
+      await this.#flushMoving(batch, generation);
     } finally {
       this.#flushing = null;
       this.#options.onFreed();
+    }
+  }
+
+  async #flushMoving(batch: PendingBatch, generation: number): Promise<void> {
+    let rest = batch;
+    let landed: ReadonlyMap<number, bigint> = new Map();
+    for (;;) {
+      if (this.#still.size > 0) rest = ofOtherPartitions(rest, { still: this.#still, landed });
+      this.#flushing = rest;
+      this.#settling = new Settling();
+      const stood = this.#still.size;
+      try {
+        await this.#settle(rest, generation);
+        await this.#options.commit(rest.next, generation);
+        return;
+      } catch (error) {
+        if (this.#still.size === stood) throw this.#drift ?? error;
+        this.#drift ??= error as TidegateError;
+        landed = this.#settling.nextBeforeBad(rest.rejected);
+      }
     }
   }
 
@@ -213,6 +243,7 @@ export class Lane {
     const { table, topic } = this;
     const columns = columnNames(value);
     if (columns === null || !(await this.#untilDone(COMPARISON, () => this.#options.mayHold(columns)))) return;
+    this.#still.add(partition);
     const what = `changes of ${table} no longer fit its target: message ${topic}:${partition} at offset ${offset} ${reason}`;
     throw new TidegateError('SCHEMA_DRIFT', what, {
       remedy: 'The target is brought up to date with the source; the stream then goes on where it stopped.',

@@ -20,7 +20,11 @@ const SESSION_TIMEOUT_MS = 10_000;
 const HEARTBEAT_INTERVAL_MS = 2000;
 /** Also how long stopping may have to wait for an answer of the broker. */
 const FETCH_WAIT_MS = 250;
+/** How long a partition that is added to a topic may go unnoticed. */
+const METADATA_AGE_MS = 10_000;
 const BYTES_PER_PARTITION = 1024 * 1024;
+/** Partitions whose messages are taken in side by side, so that one that waits for room holds up no other. */
+const PARTITIONS_AT_ONCE = 4;
 /** With pauses that grow to five seconds: a broker may be away for about half a minute. */
 const PATIENT_RETRIES = 12;
 const DISCONNECT_PATIENCE_MS = 5000;
@@ -71,6 +75,7 @@ export class TopicReader {
       heartbeatInterval: HEARTBEAT_INTERVAL_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
       maxBytesPerPartition: BYTES_PER_PARTITION,
+      metadataMaxAge: METADATA_AGE_MS,
       allowAutoTopicCreation: false,
       // kafkajs would begin again by itself, without this class knowing: whoever runs the stream decides that.
       retry: { retries: PATIENT_RETRIES, restartOnFailure: async () => false },
@@ -106,6 +111,7 @@ export class TopicReader {
       await this.#consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
         eachBatch: (payload) => this.#batch(payload),
       });
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { EachBatchPayload } from 'kafkajs';
+import { endOffsets, type Offsets, openKafka } from '../adapters/kafka.ts';
 import { HELD_BYTES_LIMIT } from '../core/batching.ts';
 import { findTable, type Pipeline } from '../core/definition.ts';
 import { defectOf, objectStart } from '../core/envelope.ts';
@@ -65,6 +66,7 @@ export class StreamSession {
         reread: rereaderOf(deps, pipeline, label) ?? (async () => null),
         mayHold: (columns) => mayHaveHeld(deps, pipeline, { table: findTable(pipeline, label), columns }),
         onSetAside: (messages) => this.progress.setAside(label, messages),
+        othersRead: this.#othersRead(deps, topic),
         onFreed: () => this.#freed.notify(),
       });
     });
@@ -111,6 +113,15 @@ export class StreamSession {
   async #commit(topic: string, next: ReadonlyMap<number, bigint>, generation: number): Promise<void> {
     await this.#seams.beforeCommit(topic);
     if (await this.#reader.commit(topic, next, generation)) this.progress.committed(topic, next);
+  }
+
+  #othersRead(deps: ActivityDeps, topic: string): (still: ReadonlySet<number>) => Promise<boolean> {
+    let ends: Promise<Offsets> | null = null;
+    return async (still) => {
+      ends ??= endOffsets(openKafka(deps.environment), [topic]);
+      const partitionOf = (key: string) => Number(key.slice(key.lastIndexOf(':') + 1));
+      return [...(await ends)].every(([key, end]) => still.has(partitionOf(key)) || this.progress.next(key) >= end);
+    };
   }
 
   /** Appends one partition's messages to the lane of their topic, once there is room. */

@@ -87,6 +87,7 @@ export async function snapshotState(
   const aside = await tablesAside(deps.clickhouse, pipeline);
   const tables = streamTables(pipeline).filter(({ label }) => !aside.has(label));
   if (tables.length === 0) return { finished: true, reason: 'no table is streamed' };
+  const replicas = tables.filter(({ history }) => history === null);
   const session = await connectPostgres(deps.environment.url(pipeline.source.captureUrl), {
     applicationName: `tidegate ${pipeline.name}`,
   });
@@ -100,7 +101,8 @@ export async function snapshotState(
       slot: slot && { name: pipeline.stream.slot, ...slot },
       record: await lastRecord(deps.clickhouse, pipeline),
       source,
-      tables: tables.map(({ label, target }) => ({ table: label, targetUuid: uuids.get(target) ?? null })),
+      // Nothing is copied into a history, so one may begin, or begin anew, while the slot goes on.
+      tables: replicas.map(({ label, target }) => ({ table: label, targetUuid: uuids.get(target) ?? null })),
       connectorLsn,
     });
   } finally {

@@ -53,6 +53,11 @@ export class ProgressKeeper {
     for (const [partition, offset] of next) this.#offsets.set(partitionKey(topic, partition), offset);
   }
 
+  /** The offset of the next message to land of a partition, by `topic:partition`. */
+  next(partition: string): bigint {
+    return this.#offsets.get(partition) ?? 0n;
+  }
+
   /** @param problem one sentence, or null when the table lands again. */
   trouble(table: string, problem: string | null): void {
     if (problem === null) this.#problems.delete(table);

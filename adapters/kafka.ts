@@ -168,7 +168,8 @@ export async function moveGroup(
 
 const GROUP_PATIENCE_MS = 30_000;
 
-async function waitUntilEmpty(admin: Admin, group: string): Promise<void> {
+/** @throws TidegateError ALREADY_RUNNING when the group still has a running member after half a minute. */
+export async function waitUntilEmpty(admin: Admin, group: string): Promise<void> {
   const deadline = Date.now() + GROUP_PATIENCE_MS;
   for (;;) {
     const { groups } = await admin.describeGroups([group]);
@@ -184,7 +185,7 @@ async function waitUntilEmpty(admin: Admin, group: string): Promise<void> {
 }
 
 /** A broker takes commits from members only, so this joins the group for a moment, reading nothing. */
-async function commitAsMember(
+export async function commitAsMember(
   kafka: Kafka,
   { group, offsets }: { group: string; offsets: readonly TopicPartitionOffset[] },
 ): Promise<void> {
@@ -225,7 +226,8 @@ async function existingOf(admin: Admin, topics: readonly string[]): Promise<stri
   return topics.filter((topic) => existing.has(topic));
 }
 
-async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
+/** Runs questions on a connection of their own. */
+export async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = kafka.admin();
   try {
     await admin.connect();

@@ -146,13 +146,17 @@ export interface RelayStatus {
 /** One table of a verify report. */
 export interface TableVerification {
   table: string;
-  load: 'stream' | 'reference' | 'events';
+  /** `history`: its changes stand in no source to be compared with, so it is asked whether all of them have landed. */
+  load: 'stream' | 'reference' | 'events' | 'history';
   /** Why the table was not compared, for it is left aside; null when it was. */
   notCompared: string | null;
-  /** Null when it was not compared, and for events that no table of the source has: of those only the ids are checked. */
+  /**
+   * Null when it was not compared, for a history, and for events that no table of the source has: of those only the ids
+   * are checked.
+   */
   sourceRows: number | null;
   targetRows: number | null;
-  /** False also when it was not compared. */
+  /** Of a history: every change up to the LSN has landed, and none is set aside. False also when it was not compared. */
   equal: boolean;
   /** Up to 20 keys, as JSON text of the key's values in key order, with what is wrong. */
   differences: { key: string; kind: 'missing' | 'extra' | 'different' }[];

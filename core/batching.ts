@@ -10,7 +10,7 @@ export const FLUSH_LIMITS: FlushLimits = { rows: 50_000, bytes: 12 * 1024 * 1024
 
 /**
  * How many bytes all tables of a pipeline may hold together, pending and being inserted; reading waits while there are
- * more. It may be exceeded by what one answer of the broker holds for one partition.
+ * more. It may be exceeded by what one answer of the broker holds for a few partitions.
  */
 export const HELD_BYTES_LIMIT = 24 * 1024 * 1024;
 

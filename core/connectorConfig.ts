@@ -1,4 +1,4 @@
-import { type Pipeline, streamTables } from './definition.ts';
+import { historyTables, type Pipeline, streamTables } from './definition.ts';
 import { debeziumName } from './names.ts';
 
 /** How Debezium reaches the source: the capture role, with the password by reference only. */
@@ -32,10 +32,12 @@ const HEARTBEAT_PREFIX = 'tidegate';
  * takes no snapshot.
  */
 export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Record<string, string> {
-  const { topicPrefix, slot, publication } = pipeline.stream;
+  const { topicPrefix, slot, publication, partitions, replicationFactor } = pipeline.stream;
   const excluded = streamTables(pipeline).flatMap(({ schema, name, excluded: columns }) =>
     columns.map((column) => namePattern([schema, name, column])),
   );
+  // What is read again later would be a newer value than the change had.
+  const neverReselected = historyTables(pipeline).map(({ schema, name }) => `${namePattern([schema, name])}:.*`);
   return {
     'connector.class': 'io.debezium.connector.postgresql.PostgresConnector',
     'tasks.max': '1',
@@ -72,6 +74,9 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
     'post.processors.reselect.type': 'io.debezium.processors.reselect.ReselectColumnsPostProcessor',
     'post.processors.reselect.reselect.unavailable.values': 'true',
     'post.processors.reselect.reselect.null.values': 'false',
+    ...(neverReselected.length > 0 && {
+      'post.processors.reselect.reselect.columns.exclude.list': neverReselected.join(','),
+    }),
     'tombstones.on.delete': 'false',
     'skipped.operations': 'none',
     'key.converter': 'org.apache.kafka.connect.json.JsonConverter',
@@ -86,8 +91,10 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
     'max.queue.size': '32768',
     'status.update.interval.ms': '1000',
     'producer.override.linger.ms': '0',
-    'topic.creation.default.partitions': '1',
-    'topic.creation.default.replication.factor': '1',
+    // How long a partition that is added to a topic may go unused.
+    'producer.override.metadata.max.age.ms': '10000',
+    'topic.creation.default.partitions': String(partitions),
+    'topic.creation.default.replication.factor': String(replicationFactor),
 
     // A source that restarts is taken up again soon; a task that cannot recover fails, so that the failure is seen.
     'errors.max.retries': '5',

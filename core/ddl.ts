@@ -1,6 +1,7 @@
 import { requireCapturable } from './captureNames.ts';
 import type { SourceColumn } from './catalog.ts';
 import { currentRows, truncationsDdl } from './ddlCurrent.ts';
+import { historyBody, historyColumns, historyViewSelect, requireHistory } from './ddlHistory.ts';
 import { landingTuple, landingViewSelect } from './ddlLanding.ts';
 import { TidegateError } from './errors.ts';
 import { chIdentifier, chLiteral, chTable, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
@@ -56,24 +57,35 @@ export function streamDdl(shape: TargetShape): string[] {
   const target = quoted(table.target);
   const landing = quoted(landingName(table.target));
   const tuple = landingTuple((shape.era ?? columns.map(({ column }) => column)).map(({ name }) => name));
+  const keys = keyColumns(columns, shape);
+  const createLanding =
+    `CREATE TABLE IF NOT EXISTS ${landing} (op String, before ${tuple}, after ${tuple}, source String, ` +
+    '_partition Int32 DEFAULT -1, _offset Int64, _reread UInt8 DEFAULT 0) ENGINE = Null';
+  const createView = `CREATE MATERIALIZED VIEW IF NOT EXISTS ${quoted(landingViewName(table.target))} TO ${target} AS `;
+  if (table.history) {
+    return [
+      `CREATE TABLE IF NOT EXISTS ${target} ${historyBody(shape, { columns, keys })}`,
+      createLanding,
+      createView + historyViewSelect({ ...shape, columns, landing, operations: table.history.operations }),
+    ];
+  }
   const truncations = truncationsDdl(shape);
   return [
     `CREATE TABLE IF NOT EXISTS ${target} ${targetBody(shape, columns)}`,
-    `CREATE TABLE IF NOT EXISTS ${landing} (op String, before ${tuple}, after ${tuple}, source String, ` +
-      '_partition Int32 DEFAULT -1, _offset Int64, _reread UInt8 DEFAULT 0) ENGINE = Null',
+    createLanding,
     truncations.table,
     truncations.view,
-    `CREATE MATERIALIZED VIEW IF NOT EXISTS ${quoted(landingViewName(table.target))} TO ${target} AS ` +
+    createView +
       landingViewSelect({
-        ...{ ...shape, columns, landing, keys: keyColumns(columns, shape) },
-        ...{ keyMoves: keyMoves(shape), isWholeRowKey: isWholeRowKey(shape) },
+        ...{ ...shape, columns, landing, keys, keyMoves: keyMoves(shape), isWholeRowKey: isWholeRowKey(shape) },
       }),
     currentViewDdl(shape, 'CREATE VIEW IF NOT EXISTS'),
   ];
 }
 
 /** The names of what streamDdl creates, in its order. */
-export function streamObjects({ target, currentView }: TargetShape['table']): string[] {
+export function streamObjects({ target, currentView, history }: TargetShape['table']): string[] {
+  if (history) return [target, landingName(target), landingViewName(target)];
   return [
     ...[target, landingName(target), truncationsName(target), truncationsViewName(target), landingViewName(target)],
     currentView ?? `${target}_current`,
@@ -98,7 +110,9 @@ function keyMoves({ table, source }: TargetShape): boolean {
 
 /** The columns that a stream table's target is to have, beside its own. */
 export function wantedColumns(shape: TargetShape): WantedColumn[] {
-  return mappedColumns(shape).map(({ column, conversion, type }) => {
+  const columns = mappedColumns(shape);
+  if (shape.table.history) return historyColumns(columns);
+  return columns.map(({ column, conversion, type }) => {
     const text = shape.missing?.[column.attnum];
     const value = text === undefined ? null : (conversion.parse?.(chLiteral(text)) ?? chLiteral(text));
     return { name: column.name, attnum: column.attnum, type, default: value };
@@ -175,4 +189,5 @@ export function requireStreamable(shape: Pick<TargetShape, 'table' | 'source'>):
   if (columns.some(({ name, generated }) => generated && key.includes(name))) {
     throw notReady('has a generated column in its key, which Debezium does not send', 'Use a plain column.');
   }
+  if (shape.table.history) requireHistory(shape);
 }

@@ -1,3 +1,4 @@
+import type { SourceColumn } from './catalog.ts';
 import { LANDED_LSN, versionExpression } from './ddlCurrent.ts';
 import { chIdentifier, chLiteral } from './identifiers.ts';
 import { debeziumName } from './names.ts';
@@ -18,6 +19,13 @@ interface Conversions {
 export const textName = (index: number) => `_tidegate_t${index + 1}`;
 const valueName = (index: number) => `_tidegate_v${index + 1}`;
 
+export const NULL_TEXT = "CAST(NULL, 'Nullable(String)')";
+
+/** What messages call a column; undefined when they lack it. */
+export function sentName({ name, attnum }: SourceColumn, era: TargetShape['era']): string | undefined {
+  return era ? era.find((sent) => sent.attnum === attnum)?.name : name;
+}
+
 /** The type of `before` and `after`: every column of the row, as text. */
 export function landingTuple(names: readonly string[]): string {
   const elements = names.map((name) => `${chIdentifier(debeziumName(name))} Nullable(String)`);
@@ -31,11 +39,9 @@ export function landingTuple(names: readonly string[]): string {
  */
 export function landingViewSelect(options: LandingConversions): string {
   const { columns, keys, keyMoves, isWholeRowKey, landing, era, missing = {} } = options;
-  const sentName = ({ column }: MappedColumn) =>
-    era ? era.find(({ attnum }) => attnum === column.attnum)?.name : column.name;
   const texts = columns.map((mapped) => {
     const { column, conversion } = mapped;
-    const sent = sentName(mapped);
+    const sent = sentName(column, era);
     if (sent === undefined) return missingText(mapped, missing[column.attnum]);
     const name = chLiteral(debeziumName(sent));
     const after = `tupleElement(after, ${name})`;
@@ -45,7 +51,7 @@ export function landingViewSelect(options: LandingConversions): string {
     return `multiIf(_tidegate_op = 'd', tupleElement(before, ${name}), _tidegate_op = 't', ${neutral}, ${after})`;
   });
   const unsure = columns.flatMap((mapped, index) =>
-    sentName(mapped) !== undefined
+    sentName(mapped.column, era) !== undefined
       ? unsureChecks(mapped, { text: textName(index), isKey: keys.includes(mapped), isWholeRowKey })
       : [],
   );
@@ -60,13 +66,25 @@ export function landingViewSelect(options: LandingConversions): string {
       `${versionExpression('_tidegate_lsn', '_tidegate_offset')} AS ${VERSION_COLUMN}`,
       `toUInt8(_tidegate_op = 'd') AS ${DELETED_COLUMN}`,
     ],
-    checks: [
-      // Coordinates are put into the first value of a message only.
-      refusal('_tidegate_partition < 0', 'a further value in one message'),
-      refusal("_tidegate_op NOT IN ('c', 'u', 'd', 'r', 't')", 'op: not an operation of a row'),
-      refusal('_tidegate_lsn = 0', 'source: without an LSN'),
-      ...unsure,
-    ],
+    checks: [...sourceChecks(), ...unsure],
+  });
+}
+
+/** What every message has to say of itself. */
+export function sourceChecks(): string[] {
+  return [
+    // Coordinates are put into the first value of a message only.
+    refusal('_tidegate_partition < 0', 'a further value in one message'),
+    refusal("_tidegate_op NOT IN ('c', 'u', 'd', 'r', 't')", 'op: not an operation of a row'),
+    refusal('_tidegate_lsn = 0', 'source: without an LSN'),
+  ];
+}
+
+/** For a target that takes no row from the source but as it was sent. */
+export function unavailableChecks(columns: readonly MappedColumn[]): string[] {
+  return columns.flatMap(({ column, conversion }, index) => {
+    const condition = unavailableText(conversion, textName(index));
+    return condition ? [refusal(condition, `column ${column.name}: an unchanged large value was not sent`)] : [];
   });
 }
 
@@ -99,9 +117,9 @@ function unsureChecks(
 }
 
 /** The text of a column that is younger than the message. */
-function missingText({ column, conversion }: MappedColumn, text: string | undefined): string {
+export function missingText({ column, conversion }: MappedColumn, text?: string): string {
   if (text !== undefined) return chLiteral(text);
-  return column.notNull ? chLiteral(conversion.neutral) : `CAST(NULL, 'Nullable(String)')`;
+  return column.notNull ? chLiteral(conversion.neutral) : NULL_TEXT;
 }
 
 /**

@@ -62,7 +62,8 @@ export function deadLetterRow(letter: DeadLetter): Buffer {
 
 /**
  * A SELECT of the dead letters' last revisions, with all columns and `status`, for a WITH or a FROM. Its parameters:
- * `topics` (Array(String)), and `slot` (String) when there are snapshots to compare with.
+ * `topics` (Array(String)), and, when there are snapshots to compare with, `slot` (String) and `histories` (Array(String)):
+ * labels of the tables of which a snapshot copies nothing.
  *
  * A letter is superseded by a finished copy of its table when its change is older than the version of the copied rows,
  * or when it was seen before that copy had begun.
@@ -79,7 +80,7 @@ export function deadLettersSql(database: string, { snapshots }: { snapshots: boo
       max(started.begun_at) AS begun_at
     FROM (SELECT 1 AS one, \`table\` AS copied, recorded_at,
         reinterpretAsUInt64(reverse(unhex(concat(${half(1)}, ${half(2)})))) AS copied_lsn
-      FROM ${log} WHERE slot = {slot:String} AND state = 'finished'
+      FROM ${log} WHERE slot = {slot:String} AND state = 'finished' AND \`table\` NOT IN {histories:Array(String)}
       ORDER BY recorded_at DESC LIMIT 1 BY \`table\`) AS finished
     LEFT JOIN (SELECT 1 AS one, recorded_at AS begun_at FROM ${log}
       WHERE slot = {slot:String} AND state = 'started') AS started ON finished.one = started.one

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { eventSchema, type PipelineEvent, parseEvent } from './definitionEvents.ts';
+import { historySchema, type TableHistory } from './definitionHistory.ts';
 import { martSchema, type PipelineMart, parseMart } from './definitionMarts.ts';
 import { sharedName } from './definitionNames.ts';
 import { outboxSchema, type PipelineOutbox, parseOutbox } from './definitionOutbox.ts';
@@ -36,6 +37,8 @@ const tableSchema = z.strictObject({
    * that the table does not have is refused, so that a misspelt one does not pass.
    */
   exclude: z.array(z.string().min(1)).default([]),
+  /** Makes the target of a stream table a history: one row a change, see core/definitionHistory.ts. */
+  history: historySchema.optional(),
   /** When a reference table is loaded, in UTC; default: 03:00 every day. */
   schedule: cron.optional(),
 });
@@ -72,8 +75,11 @@ const pipelineSchema = z.strictObject({
       slot: slotName.optional(),
       publication: objectName.optional(),
       consumerGroup: objectName.optional(),
+      /** Partitions and replicas of each table's topic. A topic that exists is given more partitions, never fewer. */
+      partitions: z.int().min(1).max(1000).default(1),
+      replicationFactor: z.int().min(1).max(32).default(1),
     })
-    .default({}),
+    .prefault({}),
   /** What becomes of messages that cannot be loaded; default: each is set aside, however many there are. */
   deadLetters: z
     .strictObject({
@@ -103,12 +109,14 @@ export interface PipelineTable {
   label: string;
   load: 'stream' | 'reference';
   target: string;
-  /** The view that hides versions and deleted rows; stream tables only. */
+  /** The view that hides versions and deleted rows; stream tables without a history only. */
   currentView: string | null;
   /** `collapse`: without a key, rows that are equal in all columns count as one; stream tables only. */
   duplicates: 'collapse' | null;
   /** Names of the columns that never leave the source. */
   excluded: readonly string[];
+  /** What is kept of a stream table whose target is a history. */
+  history: TableHistory | null;
   /** Cron expression in UTC; reference tables only. */
   schedule: string | null;
 }
@@ -118,7 +126,16 @@ export interface Pipeline {
   name: string;
   source: { url: string; captureUrl: string };
   database: string;
-  stream: { connector: string; topicPrefix: string; slot: string; publication: string; consumerGroup: string };
+  stream: {
+    connector: string;
+    topicPrefix: string;
+    slot: string;
+    publication: string;
+    consumerGroup: string;
+    /** Of each table's topic. */
+    partitions: number;
+    replicationFactor: number;
+  };
   /** How many dead letters may be outstanding before the stream stops; null: any number. */
   deadLetters: { stopAfter: number | null };
   tables: readonly PipelineTable[];
@@ -163,14 +180,19 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       throw invalid(
         `tables.${written}: duplicates: 'collapse' makes the whole row the key, so no column can be excluded`,
       );
+    if (table.load === 'reference' && table.history)
+      throw invalid(`tables.${written}: a reference table has no changes to keep a history of`);
+    if (table.history && table.currentView)
+      throw invalid(`tables.${written}: a history has no currentView; its target holds changes, not rows`);
     return {
       ...parsedName,
       label: formatTableName(parsedName),
       load: table.load,
       target,
-      currentView: table.load === 'stream' ? (table.currentView ?? `${target}_current`) : null,
+      currentView: table.load === 'stream' && !table.history ? (table.currentView ?? `${target}_current`) : null,
       duplicates: table.duplicates ?? null,
       excluded: table.exclude,
+      history: table.history ?? null,
       schedule: table.load === 'reference' ? (table.schedule ?? '0 3 * * *') : null,
     };
   });
@@ -192,6 +214,8 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       slot: stream.slot ?? `tidegate_${name}`,
       publication: stream.publication ?? `tidegate_${name}`,
       consumerGroup: stream.consumerGroup ?? `tidegate-${name}`,
+      partitions: stream.partitions,
+      replicationFactor: stream.replicationFactor,
     },
   };
   const inputs = {
@@ -223,6 +247,19 @@ export function streamTables(pipeline: Pipeline): PipelineTable[] {
 /** The tables loaded whole on a schedule. */
 export function referenceTables(pipeline: Pipeline): PipelineTable[] {
   return pipeline.tables.filter((table) => table.load === 'reference');
+}
+
+/** A stream table whose target keeps every change. */
+export type HistoryTable = PipelineTable & { history: TableHistory };
+
+/** The stream tables whose targets keep every change. */
+export function historyTables(pipeline: Pipeline): HistoryTable[] {
+  return pipeline.tables.filter((table): table is HistoryTable => table.history !== null);
+}
+
+/** The stream tables whose targets follow the source's rows: all without a history. */
+export function replicaTables(pipeline: Pipeline): PipelineTable[] {
+  return streamTables(pipeline).filter((table) => table.history === null);
 }
 
 /**

@@ -13,8 +13,8 @@ export interface Lane {
   label: string;
   topic: string;
   target: string;
-  /** The view with what readers see. */
-  currentView: string;
+  /** The view with what readers see; null for a history, whose target is read with FINAL. */
+  currentView: string | null;
 }
 
 /** How messages of a kind become rows of their landing table. */
@@ -27,8 +27,7 @@ export const LANDING: Readonly<Record<Lane['kind'], { form: LineForm; settings: 
 export function streamLanes(pipeline: Pipeline): Lane[] {
   return [
     ...streamTables(pipeline).map((table): Lane => {
-      const { label, target } = table;
-      const currentView = table.currentView ?? `${target}_current`;
+      const { label, target, currentView } = table;
       return { kind: 'changes', label, topic: topicOf(pipeline, table), target, currentView };
     }),
     ...eventLanes(pipeline),

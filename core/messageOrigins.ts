@@ -65,6 +65,17 @@ export class MessageOrigins {
     this.lastMs = timestampMs;
   }
 
+  /** Appends what stands at a position of another batch's origins. */
+  appendFrom(other: MessageOrigins, index: number): void {
+    const { timestampMs } = other.at(index);
+    const from = other.#cursor.at;
+    const { end } = other.#read(from);
+    if (this.#used + end - from > this.#packed.length) this.#grow(end - from);
+    other.#packed.copy(this.#packed, this.#used, from, end);
+    this.#used += end - from;
+    this.lastMs = timestampMs;
+  }
+
   /** @param cut.gone bytes before `from` that are not in what was sent on. */
   #cut(at: number, { value, from, to, gone }: { value: Buffer; from: number; to: number; gone: number }): number {
     const next = this.#packed.writeInt32LE(to - from, this.#packed.writeInt32LE(from - gone, at));

@@ -55,6 +55,13 @@ export function stagingName(target: string): string {
   return `${target}_staging`;
 }
 
+/** The first of `<prefix>_1`, `<prefix>_2` and so on that is not among the names. */
+export function freeName(prefix: string, names: readonly string[]): string {
+  let number = 1;
+  while (names.includes(`${prefix}_${number}`)) number++;
+  return `${prefix}_${number}`;
+}
+
 /** The table in the pipeline's database that records finished snapshots. */
 export const SNAPSHOTS_TABLE = 'tidegate_snapshots';
 

@@ -37,9 +37,9 @@ const KEY_TYPES = [
   ...['date', 'timestamp', 'timestamptz', 'inet', 'cidr', 'macaddr', 'macaddr8'],
 ];
 
-/** Whether the rows of a table can be found by the key of a message. */
+/** Whether the rows of a table can be found by the key of a message, and stand for it: a history keeps what was, not what is. */
 export function isRereadable(shape: Pick<TargetShape, 'table' | 'source'>): boolean {
-  return !isWholeRowKey(shape) && keysOf(shape).every(isKeyType);
+  return shape.table.history === null && !isWholeRowKey(shape) && keysOf(shape).every(isKeyType);
 }
 
 function isKeyType({ typeName, typeKind }: SourceColumn): boolean {

@@ -6,15 +6,20 @@ import { type Catalog, type EraColumn, eraOf, isMistakable, isRewritten, sentCol
 export interface SchemaDiff {
   /** For a person, one line a change. */
   changes: string[];
-  /** Why the target cannot be altered to the same end, so that the table is loaded anew; null when it can. */
+  /** Why the target cannot be altered to the same end, so that the table is loaded anew, or a history begun anew; null when it can. */
   reload: string | null;
 }
 
 /**
  * Compares two catalogs of one table, column by column by attnum.
  * @param options.era what the messages hold that have not landed yet.
+ * @param options.history the target keeps changes, to which rows without an event add nothing.
  */
-export function diffSchema(before: Catalog, now: Catalog, { era }: { era: readonly EraColumn[] }): SchemaDiff {
+export function diffSchema(
+  before: Catalog,
+  now: Catalog,
+  { era, history = false }: { era: readonly EraColumn[]; history?: boolean },
+): SchemaDiff {
   const old = new Map(sentColumns(before.source).map((column) => [column.attnum, column]));
   const present = sentColumns(now.source);
   const live = new Set(present.map(({ attnum }) => attnum));
@@ -25,7 +30,7 @@ export function diffSchema(before: Catalog, now: Catalog, { era }: { era: readon
   if (before.source.primaryKey.join('\0') !== now.source.primaryKey.join('\0')) {
     changes.push(`the primary key is now (${now.source.primaryKey.join(', ')})`);
   }
-  return { changes, reload: reloadReason(before, now, { era, old, present }) };
+  return { changes, reload: (history ? breakReason : reloadReason)(before, now, { era, old, present }) };
 }
 
 function columnChanges(before: SourceColumn | undefined, now: SourceColumn): string[] {
@@ -41,22 +46,33 @@ function columnChanges(before: SourceColumn | undefined, now: SourceColumn): str
   return changes;
 }
 
-function reloadReason(
-  before: Catalog,
-  now: Catalog,
-  known: { era: readonly EraColumn[]; old: ReadonlyMap<number, SourceColumn>; present: readonly SourceColumn[] },
-): string | null {
-  const { era, old, present } = known;
+interface Known {
+  era: readonly EraColumn[];
+  old: ReadonlyMap<number, SourceColumn>;
+  present: readonly SourceColumn[];
+}
+
+/** What no target can be altered for. */
+function breakReason(before: Catalog, now: Catalog, { era }: Pick<Known, 'era'>): string | null {
   const table = formatTableName(now.source);
   if (before.source.oid !== now.source.oid) return `${table} was dropped and created again`;
   if (keyOf(before.source) !== keyOf(now.source)) return `the key of ${table} was altered`;
+  if (isMistakable(era, eraOf(now.source))) return `columns of ${table} have exchanged their names`;
+  return null;
+}
+
+/** What a target that holds rows must be loaded anew for as well. */
+function reloadReason(before: Catalog, now: Catalog, known: Known): string | null {
+  const { old, present } = known;
+  const table = formatTableName(now.source);
+  const broken = breakReason(before, now, known);
+  if (broken !== null) return broken;
   if (isRewritten(before, now)) return `${table} was rewritten, which gives rows new values without an event`;
   if (now.source.kind === 'p' && present.some((column) => !old.has(column.attnum) && column.default !== null)) {
     return `a column with a default was added to ${table}, whose partitions keep the values of their old rows`;
   }
   const revealed = present.find(({ attnum }) => !old.has(attnum) && attnum <= before.lastAttnum);
   if (revealed) return `column ${revealed.name} of ${table} was there before, but was not sent, so older rows lack it`;
-  if (isMistakable(era, eraOf(now.source))) return `columns of ${table} have exchanged their names`;
   return null;
 }
 

@@ -186,6 +186,37 @@ export function linesOf(batch: MessageBatch): Buffer[] {
   return lines;
 }
 
+/**
+ * What is left of a batch when some partitions stand still: messages of the others that have not landed.
+ * @param options.landed the offset that follows what has landed, by partition.
+ */
+export function ofOtherPartitions(
+  batch: PendingBatch,
+  { still, landed }: { still: ReadonlySet<number>; landed: ReadonlyMap<number, bigint> },
+): PendingBatch {
+  const moves = ({ partition, offset }: { partition: number; offset: bigint }) =>
+    !still.has(partition) && offset >= (landed.get(partition) ?? 0n);
+  const lines: Buffer[] = [];
+  const origins = new MessageOrigins();
+  let index = 0;
+  for (const chunk of batch.chunks) {
+    for (let start = 0; start < chunk.length; index++) {
+      const end = chunk.indexOf(NEWLINE, start) + 1;
+      if (moves(coordinatesOf(chunk.subarray(start, Math.min(end, start + 80))))) {
+        lines.push(chunk.subarray(start, end));
+        origins.appendFrom(batch.origins, index);
+      }
+      start = end;
+    }
+  }
+  const chunks = lines.length > 0 ? [Buffer.concat(lines)] : [];
+  return {
+    ...{ chunks, rows: lines.length, bytes: chunks[0]?.length ?? 0, origins, heldBytes: batch.heldBytes },
+    next: new Map([...batch.next].filter(([partition]) => !still.has(partition))),
+    rejected: batch.rejected.filter(moves),
+  };
+}
+
 /** Up to `count` single rows from all over a batch. */
 export function sampleRows(batch: MessageBatch, count: number): MessageBatch[] {
   const bytes = Buffer.concat(batch.chunks);

@@ -11,38 +11,50 @@ export interface TargetColumn {
 export interface WantedColumn {
   name: string;
   attnum: number;
+  /** Set for a history's column with the row before the change. */
+  before?: true;
   /** The ClickHouse type. */
   type: string;
   /** ClickHouse expression: the value of rows that are older than the column; null for none. */
   default: string | null;
 }
 
-const COMMENT = /^source column (\d+)$/;
+const COMMENT = /^source column (\d+)( before the change)?$/;
 
 /** The comment of a target's column, by which it is known whatever it is called. */
-export function columnComment(attnum: number): string {
-  return `source column ${attnum}`;
+export function columnComment(attnum: number, before?: true): string {
+  return `source column ${attnum}${before ? ' before the change' : ''}`;
 }
 
-/** The attnum that a target's column stands for; null when nothing says so. */
+/** False for a column of the target's own. */
+function isOfSource({ comment }: TargetColumn): boolean {
+  return COMMENT.test(comment);
+}
+
+/** The attnum that a target's column stands for; null when nothing says so, or it holds the row before a change. */
 export function attnumOf({ comment }: TargetColumn): number | null {
-  const written = COMMENT.exec(comment)?.[1];
-  return written === undefined ? null : Number(written);
+  const [, attnum, before] = COMMENT.exec(comment) ?? [];
+  return attnum === undefined || before !== undefined ? null : Number(attnum);
 }
 
 /**
  * The parts of ALTER TABLE that make the target's columns the wanted ones, in the order in which they are to be run, each
  * as a statement of its own. Since columns are known by their comments, statements that broke off half way are followed
  * by the rest.
+ * @param widens whether every value of the one type is the same value of the other.
  * @returns null when that cannot be done without reading rows anew.
  */
-export function alterTarget(actual: readonly TargetColumn[], wanted: readonly WantedColumn[]): string[] | null {
-  const present = actual.filter((column) => attnumOf(column) !== null);
-  const byAttnum = new Map(present.map((column) => [attnumOf(column)!, column]));
-  const wantedAttnums = new Set(wanted.map(({ attnum }) => attnum));
-  const gone = present.filter((column) => !wantedAttnums.has(attnumOf(column)!));
+export function alterTarget(
+  actual: readonly TargetColumn[],
+  wanted: readonly WantedColumn[],
+  widens: (actual: string, wanted: string) => boolean = holdsAll,
+): string[] | null {
+  const present = actual.filter(isOfSource);
+  const byComment = new Map(present.map((column) => [column.comment, column]));
+  const wantedComments = new Set(wanted.map(commentOf));
+  const gone = present.filter(({ comment }) => !wantedComments.has(comment));
   const kept = wanted.flatMap((column) => {
-    const found = byAttnum.get(column.attnum);
+    const found = byComment.get(commentOf(column));
     return found ? [{ column, found }] : [];
   });
   const renames = orderRenames(
@@ -55,13 +67,18 @@ export function alterTarget(actual: readonly TargetColumn[], wanted: readonly Wa
     ...gone.map(({ name }) => `DROP COLUMN ${chIdentifier(name)}`),
     ...renames.map(({ from, to }) => `RENAME COLUMN ${chIdentifier(from)} TO ${chIdentifier(to)}`),
     ...altered.map(({ column }) => `MODIFY COLUMN ${chIdentifier(column.name)} ${column.type}`),
-    ...wanted.filter(({ attnum }) => !byAttnum.has(attnum)).map(addColumn),
+    ...wanted.filter((column) => !byComment.has(commentOf(column))).map(addColumn),
   ];
 }
 
-function addColumn({ name, type, attnum, default: value }: WantedColumn): string {
+function commentOf({ attnum, before }: WantedColumn): string {
+  return columnComment(attnum, before);
+}
+
+function addColumn(column: WantedColumn): string {
+  const { name, type, default: value } = column;
   const preset = value === null ? '' : ` DEFAULT ${value}`;
-  return `ADD COLUMN ${chIdentifier(name)} ${type}${preset} COMMENT ${chLiteral(columnComment(attnum))}`;
+  return `ADD COLUMN ${chIdentifier(name)} ${type}${preset} COMMENT ${chLiteral(commentOf(column))}`;
 }
 
 /** Each rename waits until its new name is free; null when they wait for each other. */
@@ -84,7 +101,7 @@ function orderRenames(
 }
 
 /** True when every value of the one type is the same value of the other. */
-function widens(actual: string, wanted: string): boolean {
+export function holdsAll(actual: string, wanted: string): boolean {
   if (nullable(actual) === wanted) return true;
   const [from, to] = [decimalOf(actual), decimalOf(wanted)];
   return from !== null && to !== null && from.scale === to.scale && from.precision <= to.precision;

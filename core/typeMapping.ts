@@ -45,7 +45,7 @@ export const DELETED_COLUMN = '_deleted';
 export function mappedColumns(shape: Pick<TargetShape, 'table' | 'source'>): MappedColumn[] {
   return replicatedColumns(shape).map((column) => {
     const conversion = settled(column, conversionOf(column, shape));
-    return { column, conversion, type: typeOf(column, conversion) };
+    return { column, conversion, type: columnType(column, conversion) };
   });
 }
 
@@ -116,7 +116,8 @@ function replicatedColumns({ table, source }: Pick<TargetShape, 'table' | 'sourc
   return kept;
 }
 
-function typeOf({ notNull }: SourceColumn, { type }: Conversion): string {
+/** The ClickHouse type of a column, with Nullable where it may be NULL. */
+export function columnType({ notNull }: Pick<SourceColumn, 'notNull'>, { type }: Conversion): string {
   return notNull ? type : nullable(type);
 }
 

@@ -1,20 +1,34 @@
 import { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
-import { messageOf } from '../core/errors.ts';
+import { messageOf, TidegateError } from '../core/errors.ts';
 
 export type Log = (line: string) => void;
+
+const LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
+
+function isLevel(text: string): text is (typeof LEVELS)[number] {
+  return (LEVELS as readonly string[]).includes(text);
+}
 
 let installed = false;
 
 /**
  * Sends what Temporal's libraries log to `log`, one readable line each. A process has one runtime, so the first call
  * counts. Signals are left to whoever owns the process.
+ * @param written the least level to log, in any case; INFO by default.
+ * @throws TidegateError INVALID_SETTING.
  */
-export function installRuntime(log: Log): void {
+export function installRuntime(log: Log, written = 'INFO'): void {
+  const level = written.toUpperCase();
+  if (!isLevel(level)) {
+    throw new TidegateError('INVALID_SETTING', `TIDEGATE_LOG_LEVEL is '${written}'`, {
+      remedy: `It takes one of: ${LEVELS.join(', ').toLowerCase()}.`,
+    });
+  }
   if (installed) return;
   installed = true;
   Runtime.install({
-    logger: new DefaultLogger('INFO', (entry) => {
-      if (isWorthSaying(entry)) log(formatEntry(entry));
+    logger: new DefaultLogger(level, (entry) => {
+      if (level === 'DEBUG' || isWorthSaying(entry)) log(formatEntry(entry));
     }),
     shutdownSignals: [],
     telemetryOptions: {

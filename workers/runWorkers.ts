@@ -41,7 +41,7 @@ const FORCE_AFTER = '15 seconds';
  */
 export async function runWorkers(options: RunWorkersOptions): Promise<void> {
   const { environment, definitions, signal, queues = ['stream', 'batch'], log = console.log } = options;
-  installRuntime(log);
+  installRuntime(log, environment.optional('TIDEGATE_LOG_LEVEL'));
   const settings = temporalSettings(environment);
   const clickhouse = ClickHouse.from(environment);
   const [connection, bundle] = await Promise.all([

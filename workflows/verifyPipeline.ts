@@ -59,18 +59,20 @@ function summary({ pipeline, tables }: VerifyReport): string {
 
 function reportDetails({ pipeline, lsn, tables, seconds }: VerifyReport): string {
   const line = (compared: TableVerification) => {
-    const { table, notCompared, equal, sourceRows, targetRows, differences, deadLetters, unsettled, repaired } =
+    const { table, load, notCompared, equal, sourceRows, targetRows, differences, deadLetters, unsettled, repaired } =
       compared;
     if (notCompared !== null) return [`- ${table}: **not compared**: ${notCompared}`];
     const keys = differences.map(({ key, kind }) => `  - ${kind}: \`${key}\``);
     const verdict = equal ? 'equal' : '**different**';
     const letters = !equal && deadLetters > 0 ? [`  - ${deadLetters} dead letters, which may explain it`] : [];
     const rows =
-      sourceRows === null
-        ? `${targetRows} events, of which each must be there once`
-        : `${sourceRows} rows in the source, ${targetRows} in ClickHouse`;
+      load === 'history'
+        ? `history of ${targetRows} changes, ${equal ? 'complete' : '**incomplete**'}`
+        : sourceRows === null
+          ? `${verdict}, ${targetRows} events, of which each must be there once`
+          : `${verdict}, ${sourceRows} rows in the source, ${targetRows} in ClickHouse`;
     return [
-      `- ${table}: ${verdict}, ${rows}`,
+      `- ${table}: ${rows}`,
       ...keys,
       ...(unsettled > 0 ? [`  - ${unsettled} keys changed at every reading, and were not judged`] : []),
       ...(repaired.keys > 0 ? [`  - repaired: ${repaired.keys}`] : []),

@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import { connectPostgres, readSourceTable } from '../../adapters/postgres.ts';
 import type { SourceTable } from '../../core/catalog.ts';
 import { requireStreamable } from '../../core/ddl.ts';
+import { historyWarning } from '../../core/ddlHistory.ts';
 import { type Pipeline, type PipelineTable, streamTables } from '../../core/definition.ts';
 import { type ErrorCode, messageOf, TidegateError } from '../../core/errors.ts';
 import { pgIdentifier, pgTable } from '../../core/identifiers.ts';
@@ -48,6 +49,8 @@ export async function planSource(
         const step = await planTable(client, table, source);
         steps.push(step, ...columnWarnings(table, source).map((warning) => warned(source, warning)));
         if (isWholeRowKey({ table, source })) steps.push(collapsing(table));
+        const warning = historyWarning(table);
+        if (warning) steps.push({ system: 'postgres', object: step.object, action: 'warn', detail: warning });
         // What is blocked has no target yet; what has none cannot be planned.
         if (step.action !== 'blocked') tables.push({ table, source });
       } catch (error) {

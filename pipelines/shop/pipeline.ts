@@ -5,7 +5,7 @@ export default definePipeline({
   name: 'shop',
   source: { url: 'SHOP_DATABASE_URL', captureUrl: 'SHOP_CAPTURE_URL' },
   database: 'shop',
-  stream: { connector: 'shop-connector' },
+  stream: { connector: 'shop-connector', partitions: 3 },
   tables: {
     users: { target: 'users_versions', currentView: 'users' },
     sellers: { target: 'sellers_versions', currentView: 'sellers' },

@@ -82,9 +82,9 @@ async function readPipeline(sources: StatusSources, { pipeline, next }: About): 
     describeWork(client, workflowIds.verify(name)),
   ]);
   let rowsUnknown: string | null = null;
-  const rows = async (name: string) => {
+  const rows = async (name: string, final?: 'FINAL') => {
     try {
-      return await countRows(sources.clickhouse, pipeline.database, name);
+      return await countRows(sources.clickhouse, { database: pipeline.database, name, final });
     } catch (error) {
       rowsUnknown = messageOf(error);
       return null;
@@ -94,7 +94,11 @@ async function readPipeline(sources: StatusSources, { pipeline, next }: About): 
     rowsUnknown = messageOf(error);
     return null;
   });
-  const lane = async (each: Lane) => streamTable(each, { view, snapshot, rows: await rows(each.currentView), letters });
+  const lane = async (each: Lane) => {
+    const { currentView, target } = each;
+    const counted = await (currentView === null ? rows(target, 'FINAL') : rows(currentView));
+    return streamTable(each, { view, snapshot, rows: counted, letters });
+  };
   const tables = await Promise.all([
     ...pipeline.tables.map(async (table) =>
       table.load === 'stream'
@@ -210,13 +214,17 @@ function heartbeatOf<T>(work: Work | null | undefined, type: string): T | null {
   return (found?.heartbeat ?? null) as T | null;
 }
 
-async function countRows(clickhouse: ClickHouse, database: string, name: string): Promise<number | null> {
-  const params = { database, name };
+async function countRows(
+  clickhouse: ClickHouse,
+  { final, ...params }: { database: string; name: string; final: 'FINAL' | undefined },
+): Promise<number | null> {
   const exists = await clickhouse.rows<{ name: string }>(
     'SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}',
     { params },
   );
   if (exists.length === 0) return null;
-  const counted = await clickhouse.rows<{ rows: string }>(`SELECT count() AS rows FROM ${chTable(params)}`);
+  const counted = await clickhouse.rows<{ rows: string }>(
+    `SELECT count() AS rows FROM ${chTable(params)} ${final ?? ''}`,
+  );
   return Number(counted[0]!.rows);
 }

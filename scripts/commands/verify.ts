@@ -26,7 +26,9 @@ export function registerVerify(program: Command, context: CommandContext): void 
     });
 }
 
-function verdictOf({ equal, sourceRows }: TableVerification): string {
+function verdictOf({ equal, load, sourceRows, notCompared }: TableVerification): string {
+  if (notCompared !== null) return 'not compared';
+  if (load === 'history') return equal ? 'complete' : 'INCOMPLETE';
   if (!equal) return 'DIFFERENT';
   // No table of the source says what these events should be.
   return sourceRows === null ? 'each once' : 'equal';
@@ -47,7 +49,7 @@ export function reportLines({ pipeline, lsn, ok, tables, seconds }: VerifyReport
     table.load,
     table.sourceRows === null ? '' : formatCount(table.sourceRows),
     table.targetRows === null ? '' : formatCount(table.targetRows),
-    table.notCompared === null ? verdictOf(table) : 'not compared',
+    verdictOf(table),
     formatDuration(table.seconds * 1000),
   ]);
   const keys = tables.flatMap(({ table, differences }) =>

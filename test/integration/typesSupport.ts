@@ -64,6 +64,7 @@ export class TwoDatabases {
         currentView,
         duplicates: null,
         excluded: [],
+        history: null,
         schedule: null,
       },
       source,

@@ -37,6 +37,8 @@ export interface ScenarioOptions {
   further?: Pick<PipelineInput, 'events' | 'outboxes' | 'views' | 'marts'>;
   /** Files of the definition's folder, by name. */
   files?: Readonly<Record<string, string>>;
+  /** What else the definition says of its stream; default: nothing. */
+  stream?: PipelineInput['stream'];
   /** Where the workers run; default: in this process. */
   workers?: 'in process' | 'child';
   /** Default: true. Otherwise nothing runs before start(). */
@@ -96,6 +98,7 @@ export class Scenario implements AsyncDisposable {
       tables,
       further = {},
       files = {},
+      stream = {},
       workers = 'in process',
       start = true,
       environment: outer = loadEnvironment(),
@@ -107,6 +110,7 @@ export class Scenario implements AsyncDisposable {
     const variable = name.toUpperCase();
     const input: PipelineInput = {
       ...{ name, source: { url: `${variable}_URL`, captureUrl: `${variable}_CAPTURE_URL` } },
+      stream,
       tables: isList(tables) ? Object.fromEntries(tables.map((table) => [table, {}])) : tables,
       ...further,
       events: Object.fromEntries(

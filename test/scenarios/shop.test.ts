@@ -24,7 +24,15 @@ suite('sales of a shop equal the same SQL in PostgreSQL', () => {
   let scenario: Scenario;
 
   before(async () => {
-    scenario = await Scenario.open({ label: 'shop', ddl: DDL, tables: shop.tables, start: false });
+    scenario = await Scenario.open({
+      ...{
+        label: 'shop',
+        ddl: DDL,
+        tables: shop.tables,
+        stream: { partitions: shop.stream!.partitions },
+        start: false,
+      },
+    });
     for (const { name, columns, rows } of shopTables({ rows: 1500, seed: 3 })) {
       const all = [...rows];
       await scenario.source.owner.query(

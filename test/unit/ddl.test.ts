@@ -101,4 +101,26 @@ suite('statements for ClickHouse', () => {
     assert.equal(debeziumName('plain_1'), 'plain_1');
     assert.equal(debeziumName('имя'), '\uffd0\uffb8\uffd0\uffbc\uffd1\uff8f');
   });
+
+  test('a history needs the whole row before a change, and its columns must not meet those of the source', () => {
+    const shape = (identity: string, ...names: string[]) => {
+      const columns = names.map((name) => sourceColumn(name, 'text', 'text'));
+      const found = targetShape({ ...sourceTable(columns), replicaIdentity: identity });
+      return {
+        ...found,
+        table: { ...found.table, currentView: null, history: { operations: ['u'], start: 'latest' } },
+      } as const;
+    };
+    const [target, , view, ...more] = streamDdl(shape('f', 'v') as never);
+    assert.equal(more.length, 0);
+    assert.match(target!, /`before_v` Nullable\(String\).* ORDER BY \(`id`, ts, lsn, op\)$/);
+    assert.match(view!, /WHERE op NOT IN \('c', 'd', 't', 'r'\)/);
+    assert.throws(() => streamDdl(shape('d', 'v') as never), {
+      code: 'SOURCE_NOT_READY',
+      remedy: /REPLICA IDENTITY FULL/,
+    });
+    for (const taken of ['lsn', 'before_id']) {
+      assert.throws(() => streamDdl(shape('f', taken) as never), { code: 'UNSUPPORTED_SOURCE' });
+    }
+  });
 });

@@ -14,12 +14,13 @@ suite('a pipeline definition', () => {
       stream: {
         ...{ connector: 'shop', topicPrefix: 'shop', slot: 'tidegate_shop' },
         ...{ publication: 'tidegate_shop', consumerGroup: 'tidegate-shop' },
+        ...{ partitions: 1, replicationFactor: 1 },
       },
       deadLetters: { stopAfter: null },
       tables: [
         {
           ...{ schema: 'public', name: 'orders', label: 'orders', load: 'stream', target: 'orders' },
-          ...{ currentView: 'orders_current', duplicates: null, excluded: [], schedule: null },
+          ...{ currentView: 'orders_current', duplicates: null, excluded: [], history: null, schedule: null },
         },
       ],
       events: [],
@@ -120,4 +121,18 @@ suite('a pipeline definition', () => {
       );
     });
   }
+
+  test('a history says which operations it keeps and where it begins, and has no current rows', () => {
+    const table = (history: unknown, more = {}) =>
+      parsePipeline({ ...least, tables: { orders: { history, ...more } } }, 'test').tables[0]!;
+    const { history, currentView } = table({ operations: ['u', 'd'], start: '2h' });
+    assert.deepEqual(history, { operations: ['u', 'd'], start: { seconds: 7200 } });
+    assert.equal(currentView, null);
+    assert.equal(table({ operations: ['u'] }).history?.start, 'earliest');
+    for (const wrong of [{ operations: [] }, { operations: ['x'] }, { operations: ['u'], start: 'yesterday' }]) {
+      assert.throws(() => table(wrong), { code: 'INVALID_DEFINITION' });
+    }
+    assert.throws(() => table({ operations: ['u'] }, { currentView: 'v' }), { code: 'INVALID_DEFINITION' });
+    assert.throws(() => table({ operations: ['u'] }, { load: 'reference' }), { code: 'INVALID_DEFINITION' });
+  });
 });

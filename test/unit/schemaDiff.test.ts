@@ -65,6 +65,22 @@ describe('what has changed in a schema', () => {
     assert.equal(diffSchema({ ...without, lastAttnum: 2 }, before, { era: eraOf(without.source) }).reload, null);
   });
 
+  test('breaks a history where its columns have other meanings, and not where rows have new values', () => {
+    const kept = (now: Catalog) => diffSchema(before, now, { era: eraOf(before.source), history: true }).reload;
+    const touched = { 1: '100', 2: '100', 3: '101' };
+    assert.equal(kept(catalog([a, b], { files: 'f2', touched })), null);
+    assert.match(kept(catalog([a, b], { table: { primaryKey: ['id', 'a'] } }))!, /the key of t was altered/);
+    assert.match(
+      kept(
+        catalog([
+          { ...a, name: 'b' },
+          { ...b, name: 'a' },
+        ]),
+      )!,
+      /exchanged their names/,
+    );
+  });
+
   test('loads the table anew when its key is altered, or when it is another table', () => {
     assert.match(follow(catalog([a, b], { table: { primaryKey: ['id', 'a'] } })).reload!, /the key of t was altered/);
     assert.match(follow(catalog([a, b], { table: { oid: 2 } })).reload!, /dropped and created again/);

@@ -59,6 +59,7 @@ export function targetShape(source: SourceTable, load: 'stream' | 'reference' = 
       currentView,
       duplicates: null,
       excluded: [],
+      history: null,
       schedule: null,
     },
     source,

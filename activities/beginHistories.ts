@@ -1,0 +1,41 @@
+import { openKafka } from '../adapters/kafka.ts';
+import { startGroup, type TopicStart } from '../adapters/kafkaPositions.ts';
+import { currentInsertLsn } from '../adapters/replication.ts';
+import { historyTables, type Pipeline } from '../core/definition.ts';
+import { formatLsn } from '../core/lsn.ts';
+import { topicOf } from '../core/names.ts';
+import { firstVersion } from '../core/schemaVersion.ts';
+import type { ActivityDeps } from './deps.ts';
+import { catalogOf, catalogSession } from './schemaDrift.ts';
+import { readHistory, recordSchemas } from './schemaRecord.ts';
+
+/**
+ * Lets histories begin that came to the pipeline after its snapshot: none of their rows is copied, so the slot goes on. The
+ * stream must not run meanwhile. Done again, it changes nothing.
+ */
+export async function beginHistories(deps: ActivityDeps, pipeline: Pipeline): Promise<void> {
+  const tables = historyTables(pipeline);
+  if (tables.length === 0) return;
+  const kafka = openKafka(deps.environment);
+  await startGroup(kafka, { group: pipeline.stream.consumerGroup, starts: historyStarts(pipeline), lost: 'keep' });
+  const recorded = await readHistory(deps.clickhouse, pipeline);
+  const fresh = tables.filter(({ label }) => !recorded.has(label));
+  if (fresh.length === 0) return;
+  const session = await catalogSession(deps, pipeline);
+  try {
+    const lsn = formatLsn(await currentInsertLsn(session));
+    for (const table of fresh) {
+      const catalog = await catalogOf(session, table);
+      if (catalog === null) continue;
+      const tables = [{ table: table.label, version: firstVersion(catalog), changes: [] }];
+      await recordSchemas(deps.clickhouse, pipeline, { lsn, tables });
+    }
+  } finally {
+    await session.end();
+  }
+}
+
+/** The topics of a pipeline's histories, and where each begins to be read. */
+export function historyStarts(pipeline: Pipeline): TopicStart[] {
+  return historyTables(pipeline).map((table) => ({ topic: topicOf(pipeline, table), start: table.history!.start }));
+}
