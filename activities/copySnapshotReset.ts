@@ -54,7 +54,7 @@ export async function resetStream(
   const topicsOf = (tables: readonly PipelineTable[]) => tables.map((table) => topicOf(pipeline, table));
   await ensureTopics(kafka, topicsOf(streamTables(pipeline)), pipeline.stream);
   await moveGroupToEnds(kafka, { group: consumerGroup, topics: topicsOf(replicaTables(pipeline)) });
-  await startGroup(kafka, { group: consumerGroup, starts: historyStarts(pipeline), lost: 'begin anew' });
+  await startGroup(kafka, { group: consumerGroup, starts: historyStarts(pipeline, () => false), lost: 'begin anew' });
   await onStep('offsets moved');
 
   const { database } = pipeline;

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { moveGroupToEnds, openKafka } from '../adapters/kafka.ts';
 import { currentInsertLsn } from '../adapters/replication.ts';
 import type { DriftReport, StreamActivities } from '../core/activityTypes.ts';
 import { wantedColumns } from '../core/ddl.ts';
@@ -6,6 +7,7 @@ import { type Pipeline, type PipelineTable, streamTables } from '../core/definit
 import { TidegateError } from '../core/errors.ts';
 import { eraByName } from '../core/historySchema.ts';
 import { formatLsn } from '../core/lsn.ts';
+import { topicOf } from '../core/names.ts';
 import { diffSchema } from '../core/schemaDiff.ts';
 import {
   type Catalog,
@@ -25,8 +27,10 @@ import { withHeartbeat } from './copyProgress.ts';
 import type { ActivityDeps } from './deps.ts';
 import { evolveHistory } from './evolveHistory.ts';
 import { applyEvolution, dropForReload, type EvolvedShape, evolvedShape, targetColumns } from './evolveTarget.ts';
+import { waitUntilInKafka } from './resyncWait.ts';
 import { catalogOf, catalogSession } from './schemaDrift.ts';
 import { readHistory, recordSchemas, schemaReport } from './schemaRecord.ts';
+import { noteTables } from './snapshotRecord.ts';
 
 /** Where a test may break the work off. */
 export type EvolveStep = 'altered' | 'recorded';
@@ -49,7 +53,7 @@ export function evolveTables(
               signal.throwIfAborted();
               const versions = history.get(table.label) ?? [];
               const report = reports.find((each) => each.table === table.label) ?? null;
-              await new TableEvolution(deps, { pipeline, table, versions, report, session, onStep }).run();
+              await new TableEvolution(deps, { pipeline, table, versions, report, session, signal, onStep }).run();
             }
           } finally {
             await session.end();
@@ -60,6 +64,9 @@ export function evolveTables(
     },
   };
 }
+
+/** How long the connector may take to have sent what was written under the schema before; what comes later is met then. */
+const CAPTURE_MS = 30_000;
 
 /** How one table's change ends. */
 interface Outcome {
@@ -74,6 +81,7 @@ class TableEvolution {
   readonly #versions: readonly SchemaVersion[];
   readonly #report: DriftReport | null;
   readonly #session: pg.Client;
+  readonly #signal: AbortSignal;
   readonly #onStep: (step: EvolveStep) => Promise<void>;
 
   constructor(
@@ -85,6 +93,7 @@ class TableEvolution {
       versions: readonly SchemaVersion[];
       report: DriftReport | null;
       session: pg.Client;
+      signal: AbortSignal;
       onStep: (step: EvolveStep) => Promise<void>;
     },
   ) {
@@ -94,6 +103,7 @@ class TableEvolution {
     this.#versions = options.versions;
     this.#report = options.report;
     this.#session = options.session;
+    this.#signal = options.signal;
     this.#onStep = options.onStep;
   }
 
@@ -114,7 +124,7 @@ class TableEvolution {
 
   async #follow(last: SchemaVersion, now: Catalog): Promise<Outcome> {
     const era = this.#era(last, now);
-    const { changes, reload } = diffSchema(last, now, { era: era ?? last.era });
+    const { changes, reload, alterable } = diffSchema(last, now, { era: era ?? last.era });
     const rewritten = last.rewritten || isRewritten(last, now);
     const catalog: Catalog = { ...now, missing: { ...now.missing, ...last.missing } };
     let reloadReason = reload;
@@ -124,13 +134,18 @@ class TableEvolution {
       const shape = await evolvedShape(this.#deps.clickhouse, this.#pipeline, {
         ...{ table: this.#table, source: now.source, era: era ?? last.era, missing: catalog.missing },
       });
-      const alter = reloadReason === null ? await this.#alteration(shape) : null;
+      const alter = alterable && era !== null ? await this.#alteration(shape) : null;
       if (alter === null) {
         reloadReason ??= `the types of ${this.#table.label} do not follow from those before`;
         await dropForReload(this.#deps.clickhouse, shape);
-        return { version: firstVersion(now), changes: [...changes, `${reloadReason}: the tables are loaded anew`] };
+        await this.#skipMessages();
+        return { version: firstVersion(now), changes: [...changes, `${reloadReason}: the table is loaded anew`] };
       }
       await applyEvolution(this.#deps.clickhouse, shape, alter);
+      if (reloadReason !== null) {
+        await noteTables(this.#deps.clickhouse, this.#pipeline, [{ state: 'stale', table: this.#table.label }]);
+        changes.push(`${reloadReason}: the table is loaded anew`);
+      }
     } catch (error) {
       const aside = asideReason(error);
       const version = { ...catalog, era: era ?? last.era, aside, rewritten: rewritten || reloadReason !== null };
@@ -182,8 +197,18 @@ class TableEvolution {
     return era;
   }
 
+  /** What waits in Kafka does not fit the new target, and the load to come is newer. */
+  async #skipMessages(): Promise<void> {
+    const pipeline = this.#pipeline;
+    await waitUntilInKafka({ pipeline, session: this.#session, signal: this.#signal, deadlineMs: CAPTURE_MS });
+    const group = pipeline.stream.consumerGroup;
+    await moveGroupToEnds(openKafka(this.#deps.environment), { group, topics: [topicOf(pipeline, this.#table)] });
+  }
+
+  /** Null when the target cannot be altered, or is not there. */
   async #alteration(shape: EvolvedShape): Promise<string[] | null> {
-    return alterTarget(await targetColumns(this.#deps.clickhouse, shape), wantedColumns(shape));
+    const columns = await targetColumns(this.#deps.clickhouse, shape);
+    return columns.length === 0 ? null : alterTarget(columns, wantedColumns(shape));
   }
 }
 

@@ -4,7 +4,7 @@ import type { Pipeline } from '../core/definition.ts';
 import { chTable } from '../core/identifiers.ts';
 import { landingName, landingViewName, truncationsViewName } from '../core/names.ts';
 import { attnumOf, isNullable, type TargetColumn } from '../core/targetDiff.ts';
-import { MEANT } from './copyTarget.ts';
+import { dropLeftovers, MEANT } from './copyTarget.ts';
 
 /** A stream table as its target is to be, with what its messages hold. */
 export type EvolvedShape = TargetShape & Required<Pick<TargetShape, 'era' | 'missing'>>;
@@ -69,9 +69,10 @@ export async function dropForReload(clickhouse: ClickHouse, shape: TargetShape):
   }
 }
 
-/** Drops what keeps no rows: the landing table and the views behind it. */
+/** Drops what keeps no rows: the landing table and the views behind it, those of a resync as well. */
 export async function dropLanding(clickhouse: ClickHouse, { database, table }: TargetShape): Promise<void> {
   const { target } = table;
+  await dropLeftovers(clickhouse, { database, targets: [target] });
   for (const name of [landingViewName(target), truncationsViewName(target), landingName(target)]) {
     await clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })} SYNC`);
   }

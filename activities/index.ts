@@ -9,6 +9,7 @@ import { evolveTables } from './evolveTables.ts';
 import { mergeDays } from './mergeDays.ts';
 import { planMerge } from './planMerge.ts';
 import { prepareStream } from './prepareStream.ts';
+import { resyncTable } from './resyncTable.ts';
 import { runRelay } from './runRelay.ts';
 import { runStream } from './runStream.ts';
 import { verifyTables } from './verifyTables.ts';
@@ -16,13 +17,14 @@ import { watchConnector } from './watchConnector.ts';
 
 /** Every activity, wired to what the worker has. Workflows import only the types, from core/activityTypes.ts. */
 export function createActivities(deps: ActivityDeps): StreamActivities & BatchActivities {
-  return failingTyped({
+  return failingTyped(deps, {
     ...prepareStream(deps),
     ...evolveTables(deps),
     ...runStream(deps),
     ...watchConnector(deps),
     ...runRelay(deps),
     ...copySnapshot(deps),
+    ...resyncTable(deps),
     ...copyReference(deps),
     ...verifyTables(deps),
     ...awaitInputs(deps),
@@ -31,11 +33,15 @@ export function createActivities(deps: ActivityDeps): StreamActivities & BatchAc
   });
 }
 
-/** Turns a TidegateError into a failure whose type is the catalogue's code, so that workflows can decide by it. */
-function failingTyped<T extends object>(activities: T): T {
+/**
+ * Lets each activity begin with the definitions as they are in their files now, and turns a TidegateError into a failure
+ * whose type is the catalogue's code, so that workflows can decide by it.
+ */
+function failingTyped<T extends object>({ definitions }: ActivityDeps, activities: T): T {
   const wrap =
     (activity: (...args: unknown[]) => Promise<unknown>) =>
     async (...args: unknown[]) => {
+      await definitions.refresh();
       try {
         return await activity(...args);
       } catch (error) {

@@ -1,12 +1,14 @@
 import type { StreamActivities } from '../core/activityTypes.ts';
-import { streamTables } from '../core/definition.ts';
+import { type Pipeline, replicaTables, streamTables } from '../core/definition.ts';
+import { blockedItems } from '../core/plan.ts';
+import { type Catalog, firstVersion } from '../core/schemaVersion.ts';
 import { beginHistories } from './beginHistories.ts';
 import type { ActivityDeps } from './deps.ts';
 import { skipLostEvents } from './lostEvents.ts';
 import { applyPlan, planPipeline } from './planPipeline.ts';
-import { findDrift } from './schemaDrift.ts';
-import { schemaReport } from './schemaRecord.ts';
-import { snapshotState } from './snapshotRecord.ts';
+import { catalogOf, catalogSession, findDrift } from './schemaDrift.ts';
+import { readHistory, recordSchemas, schemaReport } from './schemaRecord.ts';
+import { noteRemoved, snapshotState } from './snapshotRecord.ts';
 
 /** The supervisor's first step: the same plan and apply that the command line does, then what the slot says. */
 export function prepareStream(deps: ActivityDeps): Pick<StreamActivities, 'prepareStream'> {
@@ -19,21 +21,40 @@ export function prepareStream(deps: ActivityDeps): Pick<StreamActivities, 'prepa
       const drifted = tables.length > 0 ? await findDrift(deps, pipeline) : [];
       if (drifted.length > 0) {
         const reason = `the schema of ${drifted.join(', ')} has changed`;
-        return {
-          ...known,
-          snapshotNeeded: false,
-          reason,
-          drifted,
-          schema: await schemaReport(deps.clickhouse, pipeline),
-        };
+        const schema = await schemaReport(deps.clickhouse, pipeline);
+        return { ...known, snapshotNeeded: false, resync: [], reason, drifted, schema };
       }
-      await applyPlan(await planPipeline(deps, name));
-      const { finished, reason } = await snapshotState(deps, pipeline);
+      // Read before the plan, which reads the source again: what changes in between is then seen as drift.
+      const added = await addedTables(deps, pipeline);
+      const steps = await planPipeline(deps, name);
+      if (blockedItems(steps).length === 0) await recordSchemas(deps.clickhouse, pipeline, { lsn: '', tables: added });
+      await applyPlan(steps);
+      await noteRemoved(deps.clickhouse, pipeline);
+      const { finished, reason, resync } = await snapshotState(deps, pipeline);
       if (finished) await beginHistories(deps, pipeline);
-      return {
-        ...{ ...known, snapshotNeeded: !finished, reason, drifted },
-        schema: await schemaReport(deps.clickhouse, pipeline),
-      };
+      const schema = await schemaReport(deps.clickhouse, pipeline);
+      return { ...known, snapshotNeeded: !finished, resync, reason, drifted, schema };
     },
   };
+}
+
+/**
+ * Replicas that have come into a pipeline which is streamed already. For all others, the snapshot records what it copies;
+ * a history records when it begins.
+ */
+async function addedTables(deps: ActivityDeps, pipeline: Pipeline) {
+  const history = await readHistory(deps.clickhouse, pipeline);
+  const added = replicaTables(pipeline).filter(({ label }) => !history.has(label));
+  if (history.size === 0 || added.length === 0) return [];
+  const session = await catalogSession(deps, pipeline);
+  try {
+    const catalogs = await Promise.all(
+      added.map(async (table) => ({ table, catalog: await catalogOf(session, table) })),
+    );
+    return catalogs
+      .filter((each): each is typeof each & { catalog: Catalog } => each.catalog !== null)
+      .map(({ table, catalog }) => ({ table: table.label, version: firstVersion(catalog), changes: [] }));
+  } finally {
+    await session.end();
+  }
 }

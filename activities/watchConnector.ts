@@ -48,7 +48,7 @@ export function watchConnector(deps: ActivityDeps): Pick<StreamActivities, 'watc
 /** The slot is looked at first: while the source does not answer, restarting tasks would only use up the attempts. */
 async function check(keeper: ConnectorKeeper, slotWatch: SlotWatch): Promise<ConnectorHealth> {
   const slot = await slotWatch.read();
-  const connector = await keeper.tend({ sourceAnswers: slot !== null });
+  const connector = await keeper.tend(slot);
   const problem = [slotWatch.problem, connector.problem].filter(Boolean).join(' ') || null;
   return { ...connector, problem, slot, checkedAt: new Date().toISOString() };
 }

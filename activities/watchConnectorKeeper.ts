@@ -23,15 +23,15 @@ export class ConnectorKeeper {
   /**
    * Looks once and puts right what can be put right. A connector deleted behind our back is created again and goes on
    * where it was, since Kafka Connect keeps its position and PostgreSQL its slot.
-   * @param options.sourceAnswers false while the source is away: then nothing is created or restarted, in vain.
+   * @param slot what the source said just before; null while it is away: then nothing is created or restarted, in vain.
    * @throws TidegateError CONNECTOR_FAILED when its task fails again and again, SERVICE_UNREACHABLE after a minute.
    */
-  async tend({ sourceAnswers }: { sourceAnswers: boolean }): Promise<KeptHealth> {
+  async tend(slot: { active: boolean } | null): Promise<KeptHealth> {
     let status: ConnectorStatus | null = null;
     try {
-      if (sourceAnswers) await this.#configure();
+      const configured = slot !== null && (await this.#configure(slot.active));
       status = await this.#connect.status(this.#connector);
-      if (status && sourceAnswers) await this.#revive(status);
+      if (status && configured) await this.#revive(status);
       this.#patience.answered();
     } catch (error) {
       this.#patience.failed(error);
@@ -46,10 +46,17 @@ export class ConnectorKeeper {
     };
   }
 
-  async #configure(): Promise<void> {
+  /**
+   * False while the connector does not have its configuration. What reads the slot under the one before may leave out a
+   * table of this one, so that has ended when this one is given: whoever sees it there can rely on that.
+   */
+  async #configure(slotActive: boolean): Promise<boolean> {
     const present = await this.#connect.config(this.#connector);
-    const wanted = { name: this.#connector, ...this.#config };
-    if (present === null || !sameEntries(present, wanted)) await this.#connect.putConfig(this.#connector, this.#config);
+    if (present !== null && isConfig(present, { connector: this.#connector, config: this.#config })) return true;
+    if (present !== null) await this.#connect.stop(this.#connector);
+    if (present !== null && slotActive) return false;
+    await this.#connect.putConfig(this.#connector, this.#config);
+    return true;
   }
 
   async #revive(status: ConnectorStatus): Promise<void> {
@@ -73,7 +80,12 @@ function failureIn(status: ConnectorStatus): string | null {
   return failed.trace?.split('\n', 1)[0] || 'no trace';
 }
 
-function sameEntries(a: Record<string, string>, b: Record<string, string>): boolean {
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+/** True when a connector's configuration, as Kafka Connect gives it, is the wanted one. */
+export function isConfig(
+  present: Record<string, string>,
+  { connector, config }: { connector: string; config: Record<string, string> },
+): boolean {
+  const wanted: Record<string, string> = { name: connector, ...config };
+  const keys = Object.keys(present);
+  return keys.length === Object.keys(wanted).length && keys.every((key) => present[key] === wanted[key]);
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Pipeline, parsePipeline } from '../core/definition.ts';
@@ -19,10 +19,18 @@ export const SHIPPED_PIPELINES = fileURLToPath(new URL('../pipelines', import.me
 
 /** All pipelines by name. */
 export class Definitions {
-  readonly #found: ReadonlyMap<string, FoundPipeline>;
+  #found: ReadonlyMap<string, FoundPipeline>;
+  readonly #load: () => Promise<ReadonlyMap<string, FoundPipeline>>;
 
-  constructor(found: ReadonlyMap<string, FoundPipeline>) {
+  /** @param load finds them anew; default: they stay as they are. */
+  constructor(found: ReadonlyMap<string, FoundPipeline>, load = async () => found) {
     this.#found = found;
+    this.#load = load;
+  }
+
+  /** Takes over what has changed in the files. While they do not load or validate, what was found before stays. */
+  async refresh(): Promise<void> {
+    this.#found = await this.#load().catch(() => this.#found);
   }
 
   /** @throws TidegateError UNKNOWN_PIPELINE listing the pipelines there are. */
@@ -45,6 +53,11 @@ export class Definitions {
  * @throws TidegateError INVALID_DEFINITION for a file that does not load or validate, or a name used twice.
  */
 export async function loadDefinitions(furtherFolders: readonly string[]): Promise<Definitions> {
+  const load = () => findDefinitions(furtherFolders);
+  return new Definitions(await load(), load);
+}
+
+async function findDefinitions(furtherFolders: readonly string[]): Promise<Map<string, FoundPipeline>> {
   const found = new Map<string, FoundPipeline>();
   for (const root of [SHIPPED_PIPELINES, ...furtherFolders]) {
     for (const folder of definitionFolders(root)) {
@@ -59,7 +72,7 @@ export async function loadDefinitions(furtherFolders: readonly string[]): Promis
       found.set(pipeline.name, { pipeline, folder, hash: hashOf(pipeline) });
     }
   }
-  return new Definitions(found);
+  return found;
 }
 
 function definitionFolders(root: string): string[] {
@@ -75,7 +88,8 @@ function definitionFolders(root: string): string[] {
 
 async function importDefault(file: string): Promise<unknown> {
   try {
-    const module: { default?: unknown } = await import(pathToFileURL(file).href);
+    // A module is loaded once for each address, so one that has changed needs another.
+    const module: { default?: unknown } = await import(`${pathToFileURL(file).href}?${statSync(file).mtimeMs}`);
     return module.default;
   } catch (cause) {
     throw new TidegateError('INVALID_DEFINITION', `${file} does not load: ${messageOf(cause)}`, {

@@ -6,11 +6,13 @@ import { commitAsMember, committedOffsets, partitionKey, waitUntilEmpty, withAdm
 export interface TopicStart {
   topic: string;
   start: HistoryStart;
+  /** It has begun before, though perhaps nothing of it was committed: every message from then on is read. */
+  begun: boolean;
 }
 
 /**
- * Commits where the group begins to read each topic that it has read nothing of. A partition that was added to a topic
- * later is read from its first message.
+ * Commits where the group begins to read each topic that it has read nothing of, unless that is the topic's first message:
+ * there it begins by itself, and so it does in a partition that is added later.
  * @param options.lost what becomes of a partition whose committed place the topic no longer, or not yet, has.
  * @throws TidegateError ALREADY_RUNNING when there is something to commit and the group still has a running member after
  * half a minute.
@@ -24,14 +26,16 @@ export async function startGroup(
   const committed = await committedOffsets(kafka, { group, topics });
   const offsets = await withAdmin(kafka, async (admin) => {
     const begun: (TopicPartitionOffset & { topic: string })[] = [];
-    for (const { topic, start } of starts) {
-      const read = await partitionsOf(admin, { topic, start });
-      const fresh = read.every(({ partition }) => !committed.has(partitionKey(topic, partition)));
+    for (const each of starts) {
+      const { topic } = each;
+      const read = await partitionsOf(admin, each);
+      const fresh = !each.begun && read.every(({ partition }) => !committed.has(partitionKey(topic, partition)));
       for (const { partition, low, high, first } of read) {
         const next = committed.get(partitionKey(topic, partition));
         const isLost = next !== undefined && (next < BigInt(low) || next > BigInt(high));
-        if (fresh || (isLost && lost === 'begin anew')) begun.push({ topic, partition, offset: first });
-        else if (next === undefined) begun.push({ topic, partition, offset: low });
+        // Where nothing is committed, reading begins with the topic's first message anyhow.
+        const elsewhere = fresh && first !== '0';
+        if (elsewhere || (isLost && lost === 'begin anew')) begun.push({ topic, partition, offset: first });
       }
     }
     if (begun.length > 0) await waitUntilEmpty(admin, group);
@@ -43,7 +47,7 @@ export async function startGroup(
 /** The partitions of a topic, with the offsets of their ends, and of the first message that `start` asks for. */
 async function partitionsOf(
   admin: Admin,
-  { topic, start }: TopicStart,
+  { topic, start }: Pick<TopicStart, 'topic' | 'start'>,
 ): Promise<{ partition: number; low: string; high: string; first: string }[]> {
   const since =
     typeof start === 'string' ? [] : await admin.fetchTopicOffsetsByTimestamp(topic, Date.now() - start.seconds * 1000);

@@ -28,6 +28,8 @@ const OBJECT_IN_USE = '55006';
 /** How long a walsender may take to let go of its slot after it was told to end. */
 const RELEASE_MS = 15_000;
 
+const POLL_MS = 200;
+
 async function rowsOf<T extends pg.QueryResultRow>(
   session: pg.Client,
   sql: string,
@@ -141,6 +143,18 @@ export async function endSessions(session: pg.Client, applicationName: string): 
 export async function currentInsertLsn(session: pg.Client): Promise<Lsn> {
   const [current] = await rowsOf<{ lsn: string }>(session, 'SELECT pg_current_wal_insert_lsn()::text AS lsn');
   return parseLsn(current!.lsn);
+}
+
+/**
+ * Waits until every transaction that had changed anything before the call has ended, so that none of them can commit
+ * after a snapshot that is taken then. An open one is waited for, as CREATE_REPLICATION_SLOT does, but no slot is needed.
+ */
+export async function waitForOlderTransactions(session: pg.Client, signal: AbortSignal): Promise<void> {
+  const [own] = await rowsOf<{ xid: string }>(session, 'SELECT pg_current_xact_id()::text AS xid');
+  const ended = 'SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 AS ended';
+  while (!(await rowsOf<{ ended: boolean }>(session, ended, [own!.xid]))[0]!.ended) {
+    await sleep(POLL_MS, undefined, { signal });
+  }
 }
 
 /** Which database of which cluster a session is connected to; another cluster with the same name differs. */

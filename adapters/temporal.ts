@@ -40,6 +40,11 @@ interface StartOptions {
   summary: string;
 }
 
+/** What an operator asks of a running supervisor. */
+export type StreamUpdate = 'resync' | 'reconfigure' | 'addTable' | 'removeTable';
+
+/** A changed definition is planned and applied before the answer comes. */
+const UPDATE_MS = 60_000;
 const CONNECT_MS = 5000;
 /** A worker answers within milliseconds; without one, Temporal would let a query wait for long. */
 const QUERY_MS = 3000;
@@ -158,6 +163,24 @@ export class Temporal {
     }
   }
 
+  /**
+   * Has a running supervisor do what it answers to.
+   * @throws TidegateError NOT_STARTED when there is none; what it refuses is thrown as the client throws it (see failureOf).
+   */
+  async updateStream<T>(pipeline: string, update: StreamUpdate, table?: string): Promise<T> {
+    const handle = this.client.workflow.getHandle(workflowIds.supervisor(pipeline));
+    try {
+      const ask = () =>
+        table === undefined
+          ? handle.executeUpdate<T, []>(update)
+          : handle.executeUpdate<T, [string]>(update, { args: [table] });
+      return await this.#connection.withDeadline(Date.now() + UPDATE_MS, ask);
+    } catch (cause) {
+      if (cause instanceof WorkflowNotFoundError) throw notStarted(pipeline);
+      throw cause;
+    }
+  }
+
   /** What is known of the relay of a pipeline's outboxes; null when it was never started, or has been stopped. */
   async relay(pipeline: string): Promise<RelayView | null> {
     const asked = await this.#ask<RelayStatus>(workflowIds.relay(pipeline));
@@ -213,6 +236,7 @@ function silentStatus(pipeline: string, about: { work: Work; error: ServiceError
     phase: (about.work.stage ?? 'preparing') as SupervisorPhase,
     ...silence(pipeline, about),
     ...{ definitionHash: null, snapshot: null, schema: { changes: [], aside: [] } },
+    ...{ streamed: [], resyncs: [], resynced: [] },
   };
 }
 

@@ -13,6 +13,8 @@ export interface StreamPreparation {
   snapshotNeeded: boolean;
   /** Why, for a person reading the Web UI. */
   reason: string;
+  /** Stream tables that have to be loaded by themselves, since they were added or rewritten; none when all have to be. */
+  resync: { table: string; reason: string }[];
   tables: string[];
   /** Tables whose schema has changed since it was recorded: they are to be evolved before anything else. */
   drifted: string[];
@@ -53,6 +55,22 @@ export interface SnapshotResult {
   lsn: string;
   slot: string;
   tables: { table: string; rows: number; bytes: number }[];
+  seconds: number;
+}
+
+/** Heartbeat of resyncTable. */
+export interface ResyncProgress extends CopyProgress {
+  /** What is being done, a few words. */
+  step: string;
+}
+
+/** Result of resyncTable. */
+export interface ResyncResult {
+  table: string;
+  /** The LSN that the rows carry as their version, read before they were copied. */
+  lsn: string;
+  rows: number;
+  bytes: number;
   seconds: number;
 }
 
@@ -243,6 +261,8 @@ export interface StreamActivities {
 export interface BatchActivities extends MergeActivities {
   /** One attempt: drops slot, connector offsets and half-loaded rows of an earlier one, then copies. Heartbeats CopyProgress. */
   copySnapshot(pipeline: string): Promise<SnapshotResult>;
+  /** Loads one stream table anew while all streams go on, and swaps it in. Heartbeats ResyncProgress. */
+  resyncTable(pipeline: string, table: string): Promise<ResyncResult>;
   /** Loads one reference table whole and swaps it in. Heartbeats CopyProgress. */
   copyReference(pipeline: string, table: string): Promise<ReferenceResult>;
   /**
@@ -251,6 +271,32 @@ export interface BatchActivities extends MergeActivities {
    * @param options.repair true: stream tables are given the source's rows where they differ.
    */
   verifyTables(pipeline: string, options?: { repair: boolean }): Promise<VerifyReport>;
+}
+
+/** Answer of the supervisor's updates that take a changed definition over. */
+export interface Reconfigured {
+  /** Of the workers' definition; null when it is taken over later, since the stream does not flow at the moment. */
+  definitionHash: string | null;
+  streamed: string[];
+}
+
+/** A resync that is wanted, runs, or has failed. */
+export interface ResyncStatus {
+  table: string;
+  /** Grows with each one that is asked for. */
+  ticket: number;
+  state: 'waiting' | 'running' | 'failed';
+  /** One sentence for a person: why it is made, or why it failed. */
+  reason: string;
+  /** Since when it is in this state, ISO 8601. */
+  since: string;
+}
+
+/** A resync that has ended well. */
+export interface ResyncDone extends ResyncResult {
+  ticket: number;
+  /** When, ISO 8601. */
+  at: string;
 }
 
 export type SupervisorPhase =
@@ -277,4 +323,9 @@ export interface SupervisorStatus {
   definitionHash: string | null;
   snapshot: SnapshotResult | null;
   schema: SchemaReport;
+  /** Labels of the stream tables, as they were prepared last. */
+  streamed: string[];
+  resyncs: ResyncStatus[];
+  /** The last resync of each table that has had one. */
+  resynced: ResyncDone[];
 }

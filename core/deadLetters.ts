@@ -75,16 +75,17 @@ export function deadLettersSql(database: string, { snapshots }: { snapshots: boo
   if (!snapshots) return `SELECT *, ${status('false')} FROM (${letters})`;
   const log = chTable({ database, name: SNAPSHOTS_TABLE });
   const half = (index: number) => `leftPad(splitByChar('/', lsn)[${index}], 8, '0')`;
-  // Each attempt is one row 'started', then one row a table; a finished row belongs to the last start before it.
+  // A copy of all tables begins with one row 'started', the resync of a table with its row 'resyncing'; what ends a copy
+  // belongs to the last beginning before it.
   const copies = `SELECT finished.copied AS copied, max(finished.copied_lsn) AS copied_lsn,
       max(started.begun_at) AS begun_at
     FROM (SELECT 1 AS one, \`table\` AS copied, recorded_at,
         reinterpretAsUInt64(reverse(unhex(concat(${half(1)}, ${half(2)})))) AS copied_lsn
-      FROM ${log} WHERE slot = {slot:String} AND state = 'finished' AND \`table\` NOT IN {histories:Array(String)}
+      FROM ${log} WHERE slot = {slot:String} AND state IN ('finished', 'resynced') AND \`table\` NOT IN {histories:Array(String)}
       ORDER BY recorded_at DESC LIMIT 1 BY \`table\`) AS finished
-    LEFT JOIN (SELECT 1 AS one, recorded_at AS begun_at FROM ${log}
-      WHERE slot = {slot:String} AND state = 'started') AS started ON finished.one = started.one
-    WHERE started.begun_at <= finished.recorded_at GROUP BY copied`;
+    LEFT JOIN (SELECT 1 AS one, \`table\` AS begun, recorded_at AS begun_at FROM ${log}
+      WHERE slot = {slot:String} AND state IN ('started', 'resyncing')) AS started ON finished.one = started.one
+    WHERE started.begun_at <= finished.recorded_at AND started.begun IN ('', finished.copied) GROUP BY copied`;
   return `SELECT letters.*, ${status(
     "copies.copied != '' AND (ifNull(letters.lsn < copies.copied_lsn, false) OR letters.first_seen_at < copies.begun_at)",
   )} FROM (${letters}) AS letters LEFT JOIN (${copies}) AS copies ON letters.\`table\` = copies.copied`;

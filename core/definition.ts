@@ -274,3 +274,17 @@ export function findTable(pipeline: Pipeline, written: string): PipelineTable {
     remedy: `It has: ${pipeline.tables.map((table) => table.label).join(', ')}.`,
   });
 }
+
+/**
+ * Finds a table that can be loaded anew beside its stream.
+ * @throws TidegateError UNKNOWN_TABLE when there is none, or it is no replica.
+ */
+export function findReplica(pipeline: Pipeline, written: string): PipelineTable {
+  const table = findTable(pipeline, written);
+  if (table.load === 'stream' && table.history === null) return table;
+  throw new TidegateError('UNKNOWN_TABLE', `${pipeline.name}.${table.label} is no replica that could be loaded anew`, {
+    remedy: table.history
+      ? 'It keeps every change, and nothing is ever copied into it.'
+      : `It is loaded whole each time: 'npm run trigger -- load ${pipeline.name}.${table.label}'.`,
+  });
+}

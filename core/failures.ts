@@ -36,6 +36,7 @@ export function failureOf(error: unknown): Failure {
     case 'ActivityFailure':
     case 'ChildWorkflowFailure':
     case 'WorkflowFailedError':
+    case 'WorkflowUpdateFailedError':
       return shape.cause === undefined ? plainFailure(error) : failureOf(shape.cause);
     case 'ApplicationFailure':
       return applicationFailure(shape);

@@ -79,6 +79,7 @@ export const TASK_QUEUES = { stream: 'stream', batch: 'batch' } as const;
 export const workflowIds = {
   supervisor: (pipeline: string) => `stream-${pipeline}`,
   snapshot: (pipeline: string) => `snapshot-${pipeline}`,
+  resync: (pipeline: string, table: string) => `resync-${pipeline}-${table}`,
   reference: (pipeline: string, table: string) => `reference-${pipeline}-${table}`,
   verify: (pipeline: string) => `verify-${pipeline}`,
   /** @param what a partition, a range of days as `from..to`, the day of a scheduled run, or `outstanding`. */

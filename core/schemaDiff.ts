@@ -6,8 +6,10 @@ import { type Catalog, type EraColumn, eraOf, isMistakable, isRewritten, sentCol
 export interface SchemaDiff {
   /** For a person, one line a change. */
   changes: string[];
-  /** Why the target cannot be altered to the same end, so that the table is loaded anew, or a history begun anew; null when it can. */
+  /** Why altering the target is not enough, so that the table is loaded anew, or a history begun anew; null when it is. */
   reload: string | null;
+  /** True when the target can be altered all the same, so that readers have its rows until it has been loaded. */
+  alterable: boolean;
 }
 
 /**
@@ -30,7 +32,9 @@ export function diffSchema(
   if (before.source.primaryKey.join('\0') !== now.source.primaryKey.join('\0')) {
     changes.push(`the primary key is now (${now.source.primaryKey.join(', ')})`);
   }
-  return { changes, reload: (history ? breakReason : reloadReason)(before, now, { era, old, present }) };
+  const torn = tornReason(before, now, era);
+  const stale = history ? null : staleReason(before, now, { old, present });
+  return { changes, reload: torn ?? stale, alterable: torn === null };
 }
 
 function columnChanges(before: SourceColumn | undefined, now: SourceColumn): string[] {
@@ -46,14 +50,8 @@ function columnChanges(before: SourceColumn | undefined, now: SourceColumn): str
   return changes;
 }
 
-interface Known {
-  era: readonly EraColumn[];
-  old: ReadonlyMap<number, SourceColumn>;
-  present: readonly SourceColumn[];
-}
-
-/** What no target can be altered for. */
-function breakReason(before: Catalog, now: Catalog, { era }: Pick<Known, 'era'>): string | null {
+/** Why neither rows nor messages of before can be told what they are of now. */
+function tornReason(before: Catalog, now: Catalog, era: readonly EraColumn[]): string | null {
   const table = formatTableName(now.source);
   if (before.source.oid !== now.source.oid) return `${table} was dropped and created again`;
   if (keyOf(before.source) !== keyOf(now.source)) return `the key of ${table} was altered`;
@@ -61,12 +59,13 @@ function breakReason(before: Catalog, now: Catalog, { era }: Pick<Known, 'era'>)
   return null;
 }
 
-/** What a target that holds rows must be loaded anew for as well. */
-function reloadReason(before: Catalog, now: Catalog, known: Known): string | null {
-  const { old, present } = known;
+/** Why rows of the source have values that no message has told of. */
+function staleReason(
+  before: Catalog,
+  now: Catalog,
+  { old, present }: { old: ReadonlyMap<number, SourceColumn>; present: readonly SourceColumn[] },
+): string | null {
   const table = formatTableName(now.source);
-  const broken = breakReason(before, now, known);
-  if (broken !== null) return broken;
   if (isRewritten(before, now)) return `${table} was rewritten, which gives rows new values without an event`;
   if (now.source.kind === 'p' && present.some((column) => !old.has(column.attnum) && column.default !== null)) {
     return `a column with a default was added to ${table}, whose partitions keep the values of their old rows`;

@@ -23,15 +23,25 @@ export interface SnapshotEvidence {
   connectorLsn: Lsn | null | undefined;
 }
 
+/** How slot, snapshot and targets stand to each other. */
+export interface SnapshotJudgement {
+  /** The stream may go on from the slot. */
+  finished: boolean;
+  /** Why (not), for a person. */
+  reason: string;
+  /** Tables that lack what the slot has passed already, so that each has to be loaded; why, as the rest of a sentence. */
+  resync: { table: string; reason: string }[];
+}
+
 /**
  * Whether slot and snapshot belong together, so that the stream may go on from the slot. A slot has no identity of its
  * own in PostgreSQL, so one that was dropped and created again is known by its position: PostgreSQL confirms to a slot
  * only what the connector has stored before, hence a slot that stands beyond the connector's stored position (or, when
  * there is none, anywhere but at its beginning) began later, and the changes in between are in no snapshot.
  */
-export function judgeSnapshot(evidence: SnapshotEvidence): { finished: boolean; reason: string } {
+export function judgeSnapshot(evidence: SnapshotEvidence): SnapshotJudgement {
   const { slot, record, source, tables, connectorLsn } = evidence;
-  const needed = (reason: string) => ({ finished: false, reason });
+  const needed = (reason: string) => ({ finished: false, reason, resync: [] });
   if (!slot) return needed('there is no replication slot yet');
   if (!record) return needed(`slot '${slot.name}' has no recorded snapshot`);
   if (!record.finished) return needed(`the snapshot of slot '${slot.name}' began but did not finish`);
@@ -44,13 +54,15 @@ export function judgeSnapshot(evidence: SnapshotEvidence): { finished: boolean; 
   if (confirmedFlushLsn < consistentPoint || (beyond(consistentPoint) && !stored)) {
     return needed(`slot '${slot.name}' was dropped and created again after the snapshot`);
   }
-  for (const { table, targetUuid } of tables) {
+  const resync = tables.flatMap(({ table, targetUuid }) => {
     const copied = record.tables.find((each) => each.table === table);
-    if (!copied) return needed(`table ${table} is not in the snapshot`);
-    if (copied.targetUuid !== targetUuid) return needed(`the target of ${table} was created again after the snapshot`);
-  }
+    if (!copied) return [{ table, reason: 'it has not been loaded since it was added, or rewritten' }];
+    if (copied.targetUuid === targetUuid) return [];
+    return [{ table, reason: 'its target was created again' }];
+  });
   return {
     finished: true,
     reason: `the snapshot at ${formatLsn(consistentPoint)} is finished, and the slot goes on from it`,
+    resync,
   };
 }

@@ -8,7 +8,9 @@ import type {
   SupervisorStatus,
 } from './activityTypes.ts';
 import { backoffMs } from './backoff.ts';
+import { TidegateError } from './errors.ts';
 import type { Failure } from './failures.ts';
+import { ResyncQueue } from './resyncQueue.ts';
 import {
   copyOf,
   initialState,
@@ -47,11 +49,13 @@ const QUIET_MS = 60_000;
 export class Supervisor {
   readonly #pipeline: string;
   readonly #state: SupervisorState;
+  readonly resyncs: ResyncQueue;
 
   /** @param carried the state of the run before this one, as `state` gave it. */
   constructor(pipeline: string, { now, carried }: { now: number; carried?: SupervisorState | undefined }) {
     this.#pipeline = pipeline;
     this.#state = { ...initialState(now), ...(carried && copyOf(carried)) };
+    this.resyncs = new ResyncQueue(this.#state.resync);
   }
 
   get state(): SupervisorState {
@@ -63,8 +67,13 @@ export class Supervisor {
   }
 
   get status(): SupervisorStatus {
-    const { paused, established, reload, skip, reports, watch, ...shown } = this.state;
-    return { pipeline: this.#pipeline, ...shown };
+    const { paused, established, reload, skip, reports, watch, change, generation, resync, ...shown } = this.state;
+    return { pipeline: this.#pipeline, ...shown, resyncs: resync.queue, resynced: resync.done };
+  }
+
+  /** Grows when stream and watch have to begin anew. */
+  get generation(): number {
+    return this.#state.generation;
   }
 
   get step(): StreamStep {
@@ -75,10 +84,76 @@ export class Supervisor {
     return watchStepOf(this.#state);
   }
 
+  /** The table to load by itself now; null when there is none, or the stream has to come first. */
+  get resyncStep(): string | null {
+    return this.#state.established && ['streaming', 'paused'].includes(this.phase) ? this.resyncs.next : null;
+  }
+
+  /** False when a running resync has to make way: its tables are altered, or loaded with all others. */
+  get mayResync(): boolean {
+    return this.#state.established && !['evolving', 'snapshotting'].includes(this.phase);
+  }
+
+  /** True when the definition is to be read beside the stream. Where the stream prepares next, it is read then. */
+  get mustRead(): boolean {
+    return this.#state.change === 'wanted' && ['streaming', 'paused'].includes(this.phase);
+  }
+
+  /** @throws TidegateError UNKNOWN_TABLE or NOT_STARTED when the table cannot be loaded by itself. */
+  requireResyncable(table: string): void {
+    const { streamed, schema, established } = this.#state;
+    const refuse = (code: 'UNKNOWN_TABLE' | 'NOT_STARTED', what: string, remedy: string) => {
+      throw new TidegateError(code, what, { remedy });
+    };
+    if (!established) {
+      refuse('NOT_STARTED', `'${this.#pipeline}' has no finished snapshot yet`, 'It loads every table; wait for it.');
+    }
+    if (!streamed.includes(table)) {
+      refuse('UNKNOWN_TABLE', `'${this.#pipeline}' streams no table '${table}'`, `It streams: ${streamed.join(', ')}.`);
+    }
+    const aside = schema.aside.find((each) => each.table === table);
+    if (aside) refuse('UNKNOWN_TABLE', `${table} is left aside`, aside.reason);
+  }
+
+  /** The definition has changed, says an operator. */
+  reconfigure(): void {
+    this.#state.change = 'wanted';
+  }
+
+  /** A preparation begins, beside the stream or before it; it reads the definition as it is now. */
+  reading(): void {
+    if (this.#state.change === 'wanted') this.#state.change = 'reading';
+  }
+
+  /** What was read beside the stream. */
+  changed(preparation: StreamPreparation, now: number): void {
+    this.#adopt(preparation);
+    if (!['streaming', 'paused'].includes(this.phase)) return;
+    if (preparation.drifted.length > 0) {
+      this.#enter('evolving', now, `The targets are brought up to date: ${preparation.reason}.`);
+    } else if (!preparation.snapshotNeeded) {
+      this.resyncs.need(preparation.resync, iso(now));
+    } else if (this.phase === 'streaming') {
+      this.#enter('preparing', now, PREPARING);
+    }
+  }
+
+  changeFailed(failure: Failure, now: number): void {
+    this.#state.change = null;
+    this.#recordError(failure, now);
+  }
+
+  #adopt({ definitionHash, schema, tables }: StreamPreparation): void {
+    const before = this.#state.definitionHash;
+    if (before !== null && before !== definitionHash) this.#state.generation++;
+    Object.assign(this.#state, { definitionHash, schema, streamed: tables });
+    if (this.#state.change === 'reading') this.#state.change = null;
+    this.resyncs.keepOnly(tables);
+  }
+
   prepared(preparation: StreamPreparation, now: number): void {
     if (this.phase !== 'preparing') return;
-    this.#state.definitionHash = preparation.definitionHash;
-    this.#state.schema = preparation.schema;
+    this.#adopt(preparation);
     if (preparation.drifted.length > 0) {
       this.#enter('evolving', now, `The targets are brought up to date: ${preparation.reason}.`);
       return;
@@ -89,14 +164,19 @@ export class Supervisor {
     const needed = preparation.snapshotNeeded || reload;
     this.#state.established = streams && !needed;
     const why = reload ? 'changes were lost between Kafka and ClickHouse' : preparation.reason;
-    if (needed) this.#enter('snapshotting', now, `A snapshot is taken: ${why}.`);
-    else this.#enterStreaming(now);
+    if (needed) {
+      this.#enter('snapshotting', now, `A snapshot is taken: ${why}.`);
+      return;
+    }
+    this.resyncs.need(preparation.resync, iso(now));
+    this.#enterStreaming(now);
   }
 
   snapshotFinished(snapshot: SnapshotResult, now: number): void {
     if (this.phase !== 'snapshotting') return;
     this.#state.snapshot = snapshot;
     this.#state.established = true;
+    this.resyncs.clear();
     this.#enterStreaming(now);
   }
 
@@ -186,6 +266,7 @@ export class Supervisor {
 
   /** Ends a pause, a failure or a back-off: the next attempt is made at once. */
   resume(now: number): void {
+    this.resyncs.retry(iso(now));
     const waiting = ['paused', 'failed', 'backing off'].includes(this.phase);
     if (!this.#state.paused && !waiting) return;
     this.#state.paused = false;

@@ -1,4 +1,5 @@
 import type { DriftReport, SupervisorStatus } from './activityTypes.ts';
+import { NO_RESYNCS, type ResyncState } from './resyncQueue.ts';
 
 /** What the workflow has to do now for the stream. `wait` ends at `until` (epoch milliseconds) or with an input. */
 export type StreamStep =
@@ -11,7 +12,7 @@ export type StreamStep =
 export type WatchStep = { do: 'watch' } | { do: 'nothing' } | { do: 'wait'; until: number };
 
 /** Everything there is to remember, as JSON: it is carried over when the workflow continues as new. */
-export interface SupervisorState extends Omit<SupervisorStatus, 'pipeline'> {
+export interface SupervisorState extends Omit<SupervisorStatus, 'pipeline' | 'resyncs' | 'resynced'> {
   /** An operator wants the stream to stand still; the phase follows as soon as it does. */
   paused: boolean;
   /** There is a slot with a finished snapshot, so the connector may run. */
@@ -22,6 +23,11 @@ export interface SupervisorState extends Omit<SupervisorStatus, 'pipeline'> {
   skip: 'offered' | 'wanted' | null;
   /** Messages at which the stream stopped because they do not fit; kept until that has been dealt with. */
   reports: DriftReport[];
+  resync: ResyncState;
+  /** The definition has changed, and has not been read since; or is being read. */
+  change: 'wanted' | 'reading' | null;
+  /** Grows when stream and watch have to begin anew, since the definition is another. */
+  generation: number;
   watch: { failures: number; startedAt: string | null; retryAt: string | null; stopped: boolean };
 }
 
@@ -46,6 +52,7 @@ export function initialState(now: number): SupervisorState {
   return {
     ...{ phase: 'preparing', since: iso(now), reason: PREPARING, lastError: null, retryAt: null, attempts: 0 },
     ...{ definitionHash: null, snapshot: null, schema: { changes: [], aside: [] } },
+    ...{ streamed: [], resync: copyOf(NO_RESYNCS), change: null, generation: 0 },
     ...{ paused: false, established: false, reload: null, skip: null, reports: [] },
     watch: { failures: 0, startedAt: null, retryAt: null, stopped: false },
   };

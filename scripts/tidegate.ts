@@ -6,6 +6,7 @@ import { registerEnv } from './commands/env.ts';
 import { registerInit } from './commands/init.ts';
 import { registerPause, registerResume } from './commands/pause.ts';
 import { registerApply, registerPlan } from './commands/plan.ts';
+import { registerResync } from './commands/resync.ts';
 import { registerSchedule } from './commands/schedule.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTail } from './commands/tail.ts';
@@ -27,6 +28,7 @@ for (const register of [
   registerStatus,
   registerPause,
   registerResume,
+  registerResync,
   registerVerify,
   registerDeadLetters,
   registerTrigger,

@@ -58,6 +58,12 @@ export const { copySnapshot } = proxyActivities<BatchActivities>({
   summary: 'Copy all stream tables under the slot’s own snapshot',
 });
 
+export const { resyncTable } = proxyActivities<BatchActivities>({
+  ...retried,
+  startToCloseTimeout: '30 days',
+  summary: 'Copy the table beside its stream and swap it in',
+});
+
 /** A daily load gives up after half a day: the next one is not far. */
 export const { copyReference } = proxyActivities<BatchActivities>({
   ...retried,

@@ -1,4 +1,5 @@
 import {
+  allHandlersFinished,
   CancellationScope,
   condition,
   continueAsNew,
@@ -17,10 +18,12 @@ import { failureOf } from '../core/failures.ts';
 import { TASK_QUEUES, workflowIds } from '../core/names.ts';
 import { searchAttributes } from '../core/searchAttributes.ts';
 import { Supervisor } from '../core/supervisor.ts';
-import type { SupervisorState } from '../core/supervisorState.ts';
+import { iso, type SupervisorState } from '../core/supervisorState.ts';
 import { evolveTables, prepareStream, runStream, watchConnector } from './activities.ts';
+import type { resyncTable } from './resyncTable.ts';
 import type { snapshotTables } from './snapshotTables.ts';
 import { streamDetails } from './streamDetails.ts';
+import { handleStreamUpdates } from './streamUpdates.ts';
 
 export const pauseSignal = defineSignal('pause');
 export const resumeSignal = defineSignal('resume');
@@ -28,13 +31,15 @@ export const statusQuery = defineQuery<SupervisorStatus>('status');
 
 /**
  * Keeps the stream of one pipeline going, for ever. Everything it decides is in core/supervisor.ts; here its decisions
- * are carried out in two lanes side by side: the stream itself, and the watch over the connector.
+ * are carried out in lanes side by side: the stream itself, the watch over the connector, resyncs of single tables, and
+ * the reading of a definition that has changed.
  * @param carried given only by the run before this one, when the history has grown long.
  */
 export async function superviseStream(pipeline: string, carried?: SupervisorState): Promise<void> {
   const supervisor = new Supervisor(pipeline, { now: Date.now(), carried });
   let running = 0;
   let watching = false;
+  let resyncing = false;
   let renewing = false;
   let shownPhase = '';
 
@@ -52,7 +57,11 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
   setHandler(pauseSignal, () => take(() => supervisor.pause(Date.now())));
   setHandler(resumeSignal, () => take(() => supervisor.resume(Date.now())));
   setHandler(statusQuery, () => supervisor.status);
+  handleStreamUpdates(supervisor, take);
   show();
+
+  /** The server asks for a new run once the history has grown long. A resync is not begun anew for that. */
+  const mayRenew = () => workflowInfo().continueAsNewSuggested && !resyncing && allHandlersFinished();
 
   /** Runs work until it ends or is no longer wanted; then cancels it and waits for its end. Never throws. */
   const runWhile = async <T>(wanted: () => boolean, work: () => Promise<T>): Promise<Outcome<T>> => {
@@ -74,6 +83,12 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
     return { ...result!, asked };
   };
 
+  /** Stands for the definition with which stream and watch began. */
+  const lasting = () => {
+    const { generation } = supervisor;
+    return () => supervisor.generation === generation;
+  };
+
   const attempt = async <T>(work: () => Promise<T>, done: (value: T) => void): Promise<void> => {
     const outcome = await runWhile(() => true, work);
     take(() => ('value' in outcome ? done(outcome.value) : supervisor.failed(failureOf(outcome.error), Date.now())));
@@ -81,9 +96,10 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
 
   const stream = async (): Promise<void> => {
     const wanted = () => supervisor.step.do === 'stream';
+    const same = lasting();
     const aside = supervisor.status.schema.aside.map(({ table }) => table);
     const outcome = await runWhile(
-      () => wanted() && !mayRenew(),
+      () => wanted() && same() && !mayRenew(),
       () => runStream(pipeline, aside),
     );
     take(() => {
@@ -97,7 +113,7 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
 
   const snapshot = async (): Promise<void> => {
     // The connector is stopped and its offsets deleted by a snapshot; a watch that still runs would start it again.
-    await condition(() => !watching);
+    await condition(() => !watching && !resyncing);
     await attempt(
       () =>
         executeChild<typeof snapshotTables>('snapshotTables', {
@@ -115,6 +131,7 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
     while (!mayRenew()) {
       const step = supervisor.step;
       if (step.do === 'prepare') {
+        supervisor.reading();
         await attempt(
           () => prepareStream(pipeline, step.skipLost),
           (preparation) => supervisor.prepared(preparation, Date.now()),
@@ -122,6 +139,7 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
       } else if (step.do === 'snapshot') {
         await snapshot();
       } else if (step.do === 'evolve') {
+        await condition(() => !resyncing);
         await attempt(
           () => evolveTables(pipeline, supervisor.state.reports),
           (schema) => supervisor.evolved(schema, Date.now()),
@@ -148,7 +166,8 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
   };
 
   const watch = async (): Promise<void> => {
-    const wanted = () => supervisor.watchStep.do === 'watch' && !renewing;
+    const same = lasting();
+    const wanted = () => supervisor.watchStep.do === 'watch' && same() && !renewing;
     supervisor.watchStarted(Date.now());
     watching = true;
     const outcome = await runWhile(wanted, () => watchConnector(pipeline));
@@ -160,8 +179,57 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
     });
   };
 
+  const resyncLane = async (): Promise<void> => {
+    while (!renewing) {
+      const table = supervisor.resyncStep;
+      if (table !== null) await resync(table);
+      else await condition(() => supervisor.resyncStep !== null || renewing);
+    }
+  };
+
+  const resync = async (table: string): Promise<void> => {
+    take(() => supervisor.resyncs.started(table, iso(Date.now())));
+    const wanted = () => supervisor.mayResync && supervisor.resyncs.running === table;
+    resyncing = true;
+    const outcome = await runWhile(wanted, () =>
+      executeChild<typeof resyncTable>('resyncTable', {
+        args: [pipeline, table],
+        workflowId: workflowIds.resync(pipeline, table),
+        taskQueue: TASK_QUEUES.batch,
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        staticSummary: `Resync of ${pipeline}.${table}`,
+      }),
+    );
+    resyncing = false;
+    take(() => {
+      const now = iso(Date.now());
+      if ('value' in outcome) supervisor.resyncs.finished(outcome.value, now);
+      else if (outcome.asked) supervisor.resyncs.interrupted(table, now);
+      else supervisor.resyncs.failed(table, failureOf(outcome.error), now);
+    });
+  };
+
+  const changeLane = async (): Promise<void> => {
+    while (!renewing) {
+      if (supervisor.mustRead) await readDefinition();
+      else await condition(() => supervisor.mustRead || renewing);
+    }
+  };
+
+  const readDefinition = async (): Promise<void> => {
+    supervisor.reading();
+    const outcome = await runWhile(
+      () => true,
+      () => prepareStream(pipeline),
+    );
+    take(() => {
+      if ('value' in outcome) supervisor.changed(outcome.value, Date.now());
+      else supervisor.changeFailed(failureOf(outcome.error), Date.now());
+    });
+  };
+
   try {
-    await Promise.all([streamLane(), watchLane()]);
+    await Promise.all([streamLane(), watchLane(), resyncLane(), changeLane()]);
   } finally {
     // Also when the workflow itself is cancelled, the last flush is awaited.
     await CancellationScope.nonCancellable(() => condition(() => running === 0));
@@ -171,11 +239,6 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
 
 /** How work ended; `asked` when it was cancelled because it was no longer wanted. */
 type Outcome<T> = ({ value: T } | { error: unknown }) & { asked: boolean };
-
-/** The server asks for a new run once the history has grown long. */
-function mayRenew(): boolean {
-  return workflowInfo().continueAsNewSuggested;
-}
 
 /** Waits for a condition, or for a time in epoch milliseconds if one is given. */
 async function waitFor(met: () => boolean, until: number | null): Promise<void> {

@@ -5,11 +5,12 @@ import { requireStreamable } from '../../core/ddl.ts';
 import { historyWarning } from '../../core/ddlHistory.ts';
 import { type Pipeline, type PipelineTable, streamTables } from '../../core/definition.ts';
 import { type ErrorCode, messageOf, TidegateError } from '../../core/errors.ts';
-import { pgIdentifier, pgTable } from '../../core/identifiers.ts';
+import { formatTableName, pgIdentifier, pgTable } from '../../core/identifiers.ts';
 import type { PlannedStep } from '../../core/plan.ts';
 import { type ColumnWarning, columnObject, columnWarnings } from '../../core/typeLimits.ts';
 import { isWholeRowKey, keyNames, mappedColumns } from '../../core/typeMapping.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { noteTables } from '../snapshotRecord.ts';
 import { dropStep } from './leftovers.ts';
 
 /** What the source looks like: the plan's items for it, and the catalog of every table that could be read. */
@@ -154,21 +155,26 @@ async function planPublication(
     const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS exists', [pgTable(table)]);
     if (rows[0].exists || !aside.has(table.label)) wanted.push(pgTable(table));
   }
-  const { rows: published } = await client.query<{ table: string }>(
-    'SELECT format(\'"%s"."%s"\', replace(n.nspname, \'"\', \'""\'), replace(c.relname, \'"\', \'""\')) AS table ' +
+  const { rows: published } = await client.query<{ schema: string; name: string; table: string }>(
+    'SELECT n.nspname AS schema, c.relname AS name, format(\'"%s"."%s"\', replace(n.nspname, \'"\', \'""\'), replace(c.relname, \'"\', \'""\')) AS table ' +
       'FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid JOIN pg_class c ON c.oid = r.prrelid ' +
       'JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.pubname = $1',
     [publication],
   );
   const { rows: found } = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [publication]);
   const missing = wanted.filter((table) => !published.some((row) => row.table === table));
-  const extra = published.filter((row) => !wanted.includes(row.table)).map((row) => row.table);
+  const extra = published.filter((row) => !wanted.includes(row.table));
   const object = `publication ${publication}`;
   const name = pgIdentifier(publication);
-  const left = extra.map((table) => {
-    const sql = `ALTER PUBLICATION ${name} DROP TABLE ${table}`;
+  const left = extra.map((row) => {
+    const sql = `ALTER PUBLICATION ${name} DROP TABLE ${row.table}`;
     const detail = `no definition streams it; ${sql}`;
-    return dropStep('postgres', `${object}, table ${table}`, { detail, apply: () => runAsOwner(deps, pipeline, sql) });
+    const apply = async () => {
+      // Noted before: whoever adds the table again finds that changes have been missed.
+      await noteTables(deps.clickhouse, pipeline, [{ state: 'removed', table: formatTableName(row) }]);
+      await runAsOwner(deps, pipeline, sql);
+    };
+    return dropStep('postgres', `${object}, table ${row.table}`, { detail, apply });
   });
   if (found.length > 0 && missing.length === 0) {
     return [{ system: 'postgres', object, action: 'none', detail: wanted.join(', ') }, ...left];

@@ -1,5 +1,8 @@
 import type { Command } from 'commander';
 import type { ActivityDeps } from '../../activities/deps.ts';
+import type { Reconfigured } from '../../core/activityTypes.ts';
+import { TidegateError } from '../../core/errors.ts';
+import { failureOf } from '../../core/failures.ts';
 import { streamLanes } from '../../core/lanes.ts';
 import { blockedItems, type PlanAction, type PlannedStep, summarizePlan } from '../../core/plan.ts';
 import type { CommandContext } from '../context.ts';
@@ -44,6 +47,7 @@ export function registerApply(program: Command, context: CommandContext): void {
         if (streamLanes(definition).length > 0) {
           const workflowId = await (await context.temporal()).startSupervisor(pipeline);
           console.log(`${pipeline}: workflow ${workflowId} runs`);
+          await takeOver(context, pipeline);
         }
         if (definition.outboxes.length > 0) {
           const workflowId = await (await context.temporal()).startRelay(pipeline);
@@ -52,6 +56,23 @@ export function registerApply(program: Command, context: CommandContext): void {
         console.log(`${pipeline}: ${summarizePlan(steps)}`);
       }
     });
+}
+
+/** Has a stream that runs already go on by the definition as it is now. Without a worker, the next one to start does so. */
+async function takeOver(context: CommandContext, pipeline: string): Promise<void> {
+  const temporal = await context.temporal();
+  if (!(await temporal.hasWorkers('stream'))) return;
+  const { definitionHash, streamed } = await temporal
+    .updateStream<Reconfigured>(pipeline, 'reconfigure')
+    .catch((cause) => {
+      throw cause instanceof TidegateError ? cause : new Error(failureOf(cause).message, { cause });
+    });
+  const { hash } = (await context.definitions()).get(pipeline);
+  if (definitionHash !== null && definitionHash !== hash) {
+    throw new TidegateError('INVALID_DEFINITION', `the workers have another definition of '${pipeline}'`, {
+      remedy: `Give them the same files (TIDEGATE_PIPELINES), then apply again. They stream: ${streamed.join(', ')}.`,
+    });
+  }
 }
 
 async function readPlans(

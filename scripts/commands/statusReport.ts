@@ -7,6 +7,7 @@ import { describeWork, type PendingActivity, type Work } from '../../adapters/te
 import type {
   ConnectorHealth,
   CopyProgress,
+  ResyncProgress,
   StreamProgress,
   SupervisorPhase,
   SupervisorStatus,
@@ -94,10 +95,12 @@ async function readPipeline(sources: StatusSources, { pipeline, next }: About): 
     rowsUnknown = messageOf(error);
     return null;
   });
+  const running = view?.status.resyncs.find(({ state }) => state === 'running');
+  const resync = running ? await describeWork(client, workflowIds.resync(name, running.table)) : null;
   const lane = async (each: Lane) => {
     const { currentView, target } = each;
     const counted = await (currentView === null ? rows(target, 'FINAL') : rows(currentView));
-    return streamTable(each, { view, snapshot, rows: counted, letters });
+    return streamTable(each, { view, snapshot, resync, rows: counted, letters });
   };
   const tables = await Promise.all([
     ...pipeline.tables.map(async (table) =>
@@ -129,6 +132,7 @@ function notStarted(
     ...{ pipeline, phase: 'not started', since: null, reason: `Start it with: npx tidegate apply ${pipeline}` },
     ...{ lastError: null, retryAt: null, attempts: 0, definitionHash: null, snapshot: null },
     schema: { changes: [], aside: [] },
+    ...{ streamed: [], resyncs: [], resynced: [] },
   };
 }
 
@@ -137,20 +141,24 @@ function streamTable(
   {
     view,
     snapshot,
+    resync,
     rows,
     letters,
   }: {
     view: StreamView | null;
     snapshot: Work | null;
+    /** Of the resync that runs. */
+    resync: Work | null;
     rows: number | null;
     letters: ReadonlyMap<string, number> | null;
   },
 ): TableReport {
   const phase = view?.status.phase ?? 'not started';
-  const copy =
-    phase === 'snapshotting'
-      ? heartbeatOf<CopyProgress>(snapshot, 'copySnapshot')?.tables.find((each) => each.table === table.label)
-      : undefined;
+  const ofTable = (progress: CopyProgress | null) => progress?.tables.find((each) => each.table === table.label);
+  const snapshotCopy = phase === 'snapshotting' ? ofTable(heartbeatOf<CopyProgress>(snapshot, 'copySnapshot')) : null;
+  const wanted = view?.status.resyncs.find((each) => each.table === table.label);
+  const resyncing = wanted?.state === 'running' ? heartbeatOf<ResyncProgress>(resync, 'resyncTable') : null;
+  const copy = snapshotCopy ?? ofTable(resyncing);
   const progress = heartbeatOf<StreamProgress>(view?.work, 'runStream')?.tables[table.label];
   const aside = view?.status.schema.aside.find((each) => each.table === table.label);
   return {
@@ -160,11 +168,21 @@ function streamTable(
       target: table.target,
       rows,
       lastLoadAt: null,
-      lastError: aside ? { code: 'SCHEMA_DRIFT', message: aside.reason } : null,
+      lastError: aside
+        ? { code: 'SCHEMA_DRIFT', message: aside.reason }
+        : wanted?.state === 'failed'
+          ? { code: 'RESYNC_FAILED', message: wanted.reason }
+          : null,
       next: null,
     },
     deadLetters: letters && (letters.get(table.label) ?? 0),
-    phase: aside ? 'left aside' : copy ? `snapshot: ${copy.phase}` : phase,
+    phase: aside
+      ? 'left aside'
+      : wanted
+        ? `resync: ${wanted.state === 'running' ? (resyncing?.step ?? 'beginning') : wanted.state}`
+        : snapshotCopy
+          ? `snapshot: ${snapshotCopy.phase}`
+          : phase,
     copied: copy ? { rows: copy.rows, estimatedRows: copy.estimatedRows } : null,
     rate: progress?.rate ?? null,
     lagMs: progress?.lagMs ?? null,

@@ -58,10 +58,12 @@ export function activityNews({ started, attempt, heartbeat, lastFailure }: Pendi
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
   if (isVerifying(heartbeat)) return verifyNews(heartbeat) + again;
   const { tables, step, waitingFor, problem, ...counts } = (heartbeat ?? {}) as Partial<
-    CopyProgress & MergeProgress & AwaitProgress
+    CopyProgress & Omit<MergeProgress, 'step'> & AwaitProgress & { step: string }
   >;
   if (waitingFor !== undefined) return `waiting for ${waitingFor}${problem ? `: ${problem}` : ''}${again}`;
-  if (step !== undefined) return mergeNews({ step, ...counts } as MergeProgress) + again;
+  // A resync names its table besides; a merge does not.
+  if (tables !== undefined && step?.startsWith('waiting')) return `${step}${again}`;
+  if (tables === undefined && step !== undefined) return mergeNews({ step, ...counts } as MergeProgress) + again;
   if (tables === undefined) return `running${again}`;
   return tables.map(copyNews).join(', ') + again;
 }

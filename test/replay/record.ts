@@ -67,6 +67,21 @@ async function recordSupervisor(): Promise<void> {
     () => fake.count('runStream starts'),
     (starts) => starts === 5,
   );
+  await handle.executeUpdate<number, [string]>('resync', { args: ['things'] });
+  await until(
+    () => handle.query<SupervisorStatus>('status'),
+    ({ resynced }) => resynced.length === 1,
+  );
+  Object.assign(fake, { hash: 'other', tables: ['things', 'new'], resync: [{ table: 'new', reason: 'it is new' }] });
+  await handle.executeUpdate<unknown, [string]>('addTable', { args: ['new'] });
+  await until(
+    () => fake.count('runStream starts'),
+    (starts) => starts === 6,
+  );
+  await until(
+    () => handle.query<SupervisorStatus>('status'),
+    ({ resynced }) => resynced.length === 2,
+  );
   fake.breakers.runStream?.(typedFailure('ACCESS_DENIED'));
   await reach('failed');
   await handle.signal('resume');
@@ -77,7 +92,7 @@ async function recordSupervisor(): Promise<void> {
 
   await until(
     () => fake.count('runStream starts'),
-    (starts) => starts === 7,
+    (starts) => starts === 8,
   );
   await handle.cancel();
   const { runId } = await until(

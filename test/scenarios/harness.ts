@@ -10,6 +10,7 @@ import { Definitions } from '../../adapters/definitions.ts';
 import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
 import { committedOffsets, endOffsets, openKafka } from '../../adapters/kafka.ts';
 import { type StreamView, Temporal } from '../../adapters/temporal.ts';
+import type { ResyncDone } from '../../core/activityTypes.ts';
 import {
   type Pipeline,
   type PipelineInput,
@@ -53,7 +54,7 @@ export interface ScenarioOptions {
  */
 export class Scenario implements AsyncDisposable {
   readonly name: string;
-  readonly pipeline: Pipeline;
+  pipeline: Pipeline;
   readonly environment: Environment;
   readonly source: SourceDatabase;
   readonly proxy: ClickHouseProxy;
@@ -63,11 +64,14 @@ export class Scenario implements AsyncDisposable {
   readonly temporal: Temporal;
   readonly #definitions: Definitions;
   readonly #folder: string;
+  readonly #input: PipelineInput;
+  #edits = 0;
   readonly #inProcess: boolean;
   #workers: Workers | null = null;
 
   private constructor(parts: {
     pipeline: Pipeline;
+    input: PipelineInput;
     environment: Environment;
     source: SourceDatabase;
     proxy: ClickHouseProxy;
@@ -76,7 +80,7 @@ export class Scenario implements AsyncDisposable {
     folder: string;
     inProcess: boolean;
   }) {
-    const { pipeline, environment, source, proxy, clickhouse, temporal, folder, inProcess } = parts;
+    const { pipeline, input, environment, source, proxy, clickhouse, temporal, folder, inProcess } = parts;
     this.name = pipeline.name;
     this.pipeline = pipeline;
     this.environment = environment;
@@ -86,8 +90,13 @@ export class Scenario implements AsyncDisposable {
     this.clickhouse = clickhouse;
     this.connect = Connect.from(environment);
     this.kafka = openKafka(environment);
-    this.#definitions = new Definitions(new Map([[pipeline.name, { pipeline, folder, hash: 'scenario' }]]));
+    const found = () => ({ pipeline: this.pipeline, folder, hash: `scenario ${this.#edits}` });
+    this.#definitions = new Definitions(
+      new Map([[pipeline.name, found()]]),
+      async () => new Map([[pipeline.name, found()]]),
+    );
     this.#folder = folder;
+    this.#input = input;
     this.#inProcess = inProcess;
   }
 
@@ -130,7 +139,7 @@ export class Scenario implements AsyncDisposable {
     });
     await openNamespace(environment, name);
     const scenario = new Scenario({
-      ...{ environment, source, proxy, folder, pipeline: parsePipeline(input, label) },
+      ...{ environment, source, proxy, folder, input, pipeline: parsePipeline(input, label) },
       ...{ clickhouse: ClickHouse.from(outer), temporal: await Temporal.connect(environment) },
       inProcess: workers === 'in process',
     });
@@ -175,6 +184,14 @@ export class Scenario implements AsyncDisposable {
     this.#workers = null;
   }
 
+  /** Edits the definition that the workers read; they take it over when they are told to. */
+  redefine(change: Partial<PipelineInput>): void {
+    const input = Object.assign(this.#input, change);
+    this.pipeline = parsePipeline(input, this.name);
+    this.#edits++;
+    writeFileSync(join(this.#folder, 'pipeline.ts'), `export default ${JSON.stringify(input)};\n`);
+  }
+
   /** Runs SQL as the owner; several statements are one transaction. */
   async sql(text: string): Promise<void> {
     await this.source.owner.query(text);
@@ -193,6 +210,27 @@ export class Scenario implements AsyncDisposable {
   async resume(): Promise<void> {
     await this.temporal.signalStream(this.name, 'resume');
     await this.waitUntilStreaming();
+  }
+
+  /** Asks for a resync. @returns its ticket. */
+  async askForResync(table: string): Promise<number> {
+    return await this.temporal.updateStream<number>(this.name, 'resync', table);
+  }
+
+  /** Waits until a resync with this ticket, or a later one, has ended well. */
+  async resynced(table: string, ticket: number): Promise<ResyncDone> {
+    const read = async () => {
+      const { resyncs, resynced } = (await this.status())!.status;
+      const failed = resyncs.find((each) => each.table === table && each.state === 'failed');
+      assert.ok(!failed, failed?.reason);
+      return resynced.find((each) => each.table === table && each.ticket >= ticket);
+    };
+    const what = { what: `${table} is resynced`, deadlineMs: 180_000, state: () => this.describe() };
+    return (await until(read, (done) => done !== undefined, what))!;
+  }
+
+  async resync(table: string): Promise<ResyncDone> {
+    return await this.resynced(table, await this.askForResync(table));
   }
 
   async waitUntilStreaming(): Promise<void> {

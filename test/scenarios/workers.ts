@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MergeStep } from '../../activities/mergeDays.ts';
+import type { ResyncStep } from '../../activities/resyncTable.ts';
 import type { Definitions } from '../../adapters/definitions.ts';
 import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
@@ -13,7 +14,8 @@ import { runWorkers } from '../../workers/runWorkers.ts';
 /** Where a child's worker kills itself, see workerChild.ts. */
 export type DeathAt =
   | ('before commit' | 'during commit' | 'before keeping' | 'after keeping' | 'while evolving')
-  | `merge ${MergeStep}`;
+  | `merge ${MergeStep}`
+  | `resync: ${ResyncStep}`;
 
 /** Workers of one scenario: in this process, or in one that can be killed. */
 export interface Workers {

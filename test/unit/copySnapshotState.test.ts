@@ -30,7 +30,7 @@ test('a slot beyond what the connector has stored was created again', () => {
   assert.equal(judgeSnapshot({ ...good, slot: slotAt(99n) }).finished, false);
 });
 
-test('without a finished record of these tables and targets a snapshot is needed', () => {
+test('without a finished record that belongs to the slot a snapshot is needed', () => {
   const record = good.record!;
   const cases: [Partial<SnapshotEvidence>, RegExp][] = [
     [{ slot: null }, /no replication slot/],
@@ -38,13 +38,29 @@ test('without a finished record of these tables and targets a snapshot is needed
     [{ record: { ...record, finished: false } }, /did not finish/],
     [{ source: '8/db' }, /another database/],
     [{ slot: { ...good.slot!, walStatus: 'lost' } }, /WAL .* removed/],
-    [{ tables: [...good.tables, { table: 'n', targetUuid: 'v' }] }, /table n is not in the snapshot/],
-    [{ tables: [{ table: 't', targetUuid: 'other' }] }, /created again/],
-    [{ tables: [{ table: 't', targetUuid: null }] }, /created again/],
   ];
   for (const [change, reason] of cases) {
     const judged = judgeSnapshot({ ...good, ...change });
     assert.equal(judged.finished, false);
     assert.match(judged.reason, reason);
+  }
+});
+
+test('a table that is not in the snapshot, or whose target is another, is loaded by itself', () => {
+  const judge = (table: string, targetUuid: string | null) =>
+    judgeSnapshot({ ...good, tables: [...good.tables, { table, targetUuid }].slice(table === 't' ? 1 : 0) });
+  assert.deepEqual(judgeSnapshot(good).resync, []);
+  for (const [table, uuid, reason] of [
+    ['n', 'v', /has not been loaded/],
+    ['t', 'other', /created again/],
+    ['t', null, /created again/],
+  ] as const) {
+    const { finished, resync } = judge(table, uuid);
+    assert.equal(finished, true);
+    assert.deepEqual(
+      resync.map((each) => each.table),
+      [table],
+    );
+    assert.match(resync[0]!.reason, reason);
   }
 });

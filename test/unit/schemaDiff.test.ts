@@ -46,6 +46,7 @@ describe('what has changed in a schema', () => {
         'column c integer NOT NULL was added with the default 7',
       ],
       reload: null,
+      alterable: true,
     });
   });
 

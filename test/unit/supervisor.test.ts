@@ -11,6 +11,7 @@ const MINUTE = 60 * SECOND;
 const schema = { changes: [], aside: [] };
 const prepared = {
   ...{ definitionHash: 'h', snapshotNeeded: false, reason: 'a snapshot of slot s is recorded', tables: ['stock'] },
+  resync: [],
   ...{ drifted: [], schema },
 };
 const withoutSlot = { ...prepared, snapshotNeeded: true, reason: 'there is no slot' };

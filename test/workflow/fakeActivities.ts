@@ -19,6 +19,9 @@ export class FakePipeline {
   readonly events: string[] = [];
   slot = false;
   schema: SchemaReport = { changes: [], aside: [] };
+  hash = 'hash';
+  tables = ['things'];
+  resync: StreamPreparation['resync'] = [];
   /** Thrown by the next calls of an activity, first first. */
   readonly faults: Partial<Record<keyof Activities, Error[]>> = {};
   /** Makes the running stream or watch fail. */
@@ -86,10 +89,11 @@ export class FakeActivities {
         of(name).begin('prepareStream');
         const snapshotNeeded = !of(name).slot;
         return {
-          definitionHash: 'hash',
+          definitionHash: of(name).hash,
           snapshotNeeded,
           reason: 'there is no slot',
-          tables: ['things'],
+          tables: of(name).tables,
+          resync: of(name).resync,
           drifted: [],
           schema: of(name).schema,
         };
@@ -109,6 +113,22 @@ export class FakeActivities {
         await of(name).copies;
         of(name).slot = true;
         return { lsn: '0/1', slot: 'slot', tables: [{ table: 'things', rows: 3, bytes: 30 }], seconds: 0.5 };
+      },
+      async resyncTable(name, table) {
+        of(name).begin('resyncTable');
+        const context = Context.current();
+        const progress = { tables: [], startedAt: new Date().toISOString(), step: 'copying' };
+        const beat = setInterval(() => context.heartbeat(progress), 50);
+        try {
+          await Promise.race([of(name).copies, context.cancelled]);
+        } catch (error) {
+          of(name).events.push('resyncTable cancelled');
+          throw error;
+        } finally {
+          clearInterval(beat);
+        }
+        of(name).resync = of(name).resync.filter((each) => each.table !== table);
+        return { table, lsn: '0/5', rows: 3, bytes: 30, seconds: 0.1 };
       },
       async runStream(name): Promise<StreamProgress> {
         of(name).begin('runStream');

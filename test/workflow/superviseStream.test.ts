@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
-import type { SupervisorPhase, SupervisorStatus } from '../../core/activityTypes.ts';
+import type { Reconfigured, SupervisorPhase, SupervisorStatus } from '../../core/activityTypes.ts';
 import { FakeActivities, type FakePipeline, typedFailure } from './fakeActivities.ts';
 import { openNamespace, type TestNamespace } from './namespace.ts';
 import { until } from './until.ts';
@@ -168,6 +168,120 @@ describe('superviseStream', { concurrency: true }, () => {
       (n) => n === 3,
     );
     assert.ok(fake.events.indexOf('runStream flushed') < fake.events.lastIndexOf('evolveTables starts'));
+  });
+
+  /** Stream and watch run. */
+  const running = async (fake: FakePipeline, starts = 3) =>
+    await until(
+      () => fake.events.filter((event) => event.endsWith('starts')).length,
+      (n) => n === starts,
+    );
+  const statusOf = (handle: WorkflowHandle) => handle.query<SupervisorStatus>('status');
+
+  test('loads one table anew in a child, beside the stream', async () => {
+    const { fake, handle } = await start('resynced', withSlot);
+    await running(fake);
+    const ticket = await handle.executeUpdate<number, [string]>('resync', { args: ['things'] });
+    const { resynced, phase: reached } = await until(
+      () => statusOf(handle),
+      ({ resyncs, resynced }) => resyncs.length === 0 && resynced.length === 1,
+    );
+    assert.deepEqual([resynced[0]?.ticket, resynced[0]?.rows, reached], [ticket, 3, 'streaming']);
+    assert.equal(fake.count('runStream starts'), 1);
+    const child = await namespace.client.workflow.getHandle('resync-resynced-things').describe();
+    assert.equal(child.status.name, 'COMPLETED');
+    await assert.rejects(handle.executeUpdate<number, [string]>('resync', { args: ['others'] }), ({ cause }: Error) =>
+      /streams no table 'others'. It streams: things/.test(String(cause)),
+    );
+  });
+
+  test('a resync makes way for a changed schema, and is made after it', async () => {
+    const held = Promise.withResolvers<void>();
+    const { fake, handle } = await start('resync-drifted', (each) => {
+      withSlot(each);
+      each.copies = held.promise;
+    });
+    await running(fake);
+    await handle.executeUpdate<number, [string]>('resync', { args: ['things'] });
+    await until(
+      () => fake.count('resyncTable starts'),
+      (n) => n === 1,
+    );
+    fake.breakers.runStream?.(typedFailure('SCHEMA_DRIFT', 'a new column'));
+    await until(
+      () => fake.count('resyncTable starts'),
+      (n) => n === 2,
+    );
+    assert.ok(fake.events.indexOf('resyncTable cancelled') < fake.events.indexOf('evolveTables starts'));
+    held.resolve();
+    await until(
+      () => statusOf(handle),
+      ({ resynced }) => resynced.length === 1,
+    );
+  });
+
+  test('a resync that cannot be made is shown as failed, and made again when the stream is resumed', async () => {
+    const { fake, handle } = await start('resync-failed', (each) => {
+      withSlot(each);
+      each.fail('resyncTable', typedFailure('UNSUPPORTED_SOURCE', 'a strange type'));
+    });
+    await running(fake);
+    await handle.executeUpdate<number, [string]>('resync', { args: ['things'] });
+    const { resyncs, phase: reached } = await until(
+      () => statusOf(handle),
+      ({ resyncs }) => resyncs[0]?.state === 'failed',
+    );
+    assert.match(resyncs[0]!.reason, /a strange type/);
+    assert.equal(reached, 'streaming');
+    await handle.signal('resume');
+    await until(
+      () => statusOf(handle),
+      ({ resynced }) => resynced.length === 1,
+    );
+  });
+
+  test('takes a changed definition over without a pause: what is new is loaded, the stream begins anew', async () => {
+    const { fake, handle } = await start('reconfigured', withSlot);
+    await running(fake);
+    const unchanged = await handle.executeUpdate<Reconfigured, []>('reconfigure');
+    assert.deepEqual(unchanged, { definitionHash: 'hash', streamed: ['things'] });
+    assert.equal(fake.count('runStream starts'), 1);
+    Object.assign(fake, { hash: 'other', tables: ['things', 'new'], resync: [{ table: 'new', reason: 'it is new' }] });
+    const { streamed } = await handle.executeUpdate<Reconfigured, [string]>('addTable', { args: ['new'] });
+    assert.deepEqual(streamed, ['things', 'new']);
+    await until(
+      () => statusOf(handle),
+      ({ resynced }) => resynced[0]?.table === 'new',
+    );
+    await until(
+      () => [fake.count('runStream starts'), fake.count('watchConnector starts')].join(),
+      (starts) => starts === '2,2',
+    );
+    assert.equal((await statusOf(handle)).phase, 'streaming');
+    for (const [update, table, reason] of [
+      ['addTable', 'new', /streamed already/],
+      ['addTable', 'unheard', /has no stream table 'unheard'/],
+      ['removeTable', 'new', /still streams 'new'/],
+      ['removeTable', 'unheard', /No table 'unheard'/],
+    ] as const) {
+      const asked = handle.executeUpdate<Reconfigured, [string]>(update, { args: [table] });
+      await assert.rejects(asked, ({ cause }: Error) => reason.test(String(cause)), `${update} ${table}`);
+    }
+    Object.assign(fake, { hash: 'third', tables: ['things'] });
+    await handle.executeUpdate<Reconfigured, [string]>('removeTable', { args: ['new'] });
+    assert.deepEqual((await statusOf(handle)).streamed, ['things']);
+  });
+
+  test('a changed definition that cannot be taken over is refused, and the stream goes on', async () => {
+    const { fake, handle } = await start('misconfigured', withSlot);
+    await running(fake);
+    fake.fail('prepareStream', typedFailure('SOURCE_NOT_READY', 'no such table'));
+    await assert.rejects(handle.executeUpdate<Reconfigured, []>('reconfigure'), ({ cause }: Error) =>
+      /no such table/.test(String(cause)),
+    );
+    const status = await statusOf(handle);
+    assert.deepEqual([status.phase, status.lastError?.code], ['streaming', 'SOURCE_NOT_READY']);
+    assert.equal(fake.count('runStream starts'), 1);
   });
 
   test('a failing watch is tried again beside the stream', async () => {
