@@ -135,7 +135,7 @@ export class Connect {
       const response = await this.#send(method, path, options.body);
       const text = await response.text();
       if (response.ok) return text === '' ? null : JSON.parse(text);
-      if (response.status === 404 && options.missing === null) return null;
+      if (response.status === 404 && options.missing === null && isAnswer(text)) return null;
       const rebalancing = response.status === 409 && /rebalanc/i.test(text);
       if (!rebalancing || Date.now() > deadline) throw refusal(`${method} ${path}`, response.status, text);
       await sleep(250);
@@ -173,12 +173,17 @@ function refusal(request: string, status: number, text: string): TidegateError {
   if (status === 401 || status === 403) {
     return new TidegateError('ACCESS_DENIED', what, { remedy: 'Check the user and the password in CONNECT_URL.' });
   }
-  if (status === 409 || status >= 500) {
+  if (status === 409 || status >= 500 || (status === 404 && !isAnswer(text))) {
     return new TidegateError('SERVICE_UNREACHABLE', what, { remedy: 'Look at the log of Kafka Connect.' });
   }
   return new TidegateError('CONNECTOR_FAILED', what, {
     remedy: 'Correct what it names, in the pipeline or at the source.',
   });
+}
+
+/** Whether Kafka Connect itself says what is wrong: while it starts, its server knows no path at all. */
+function isAnswer(text: string): boolean {
+  return text.includes('error_code');
 }
 
 function reasonIn(text: string): string {

@@ -193,27 +193,5 @@ suite('faults, while rows are written: source and target are equal after', () =>
       await scenario.waitUntilStreaming();
     }));
 
-  test('the slot dropped', () =>
-    lab.whileWriting(async () => {
-      const { admin } = scenario.source;
-      const { slot, connector } = scenario.pipeline.stream;
-      const snapshots = async () => {
-        const rows = await scenario.clickhouse.rows(
-          `SELECT DISTINCT consistent_point FROM ${scenario.name}.tidegate_snapshots WHERE state = 'finished'`,
-        );
-        return rows.length;
-      };
-      const earlier = await snapshots();
-      await scenario.connect.stop(connector);
-      const drop = () =>
-        admin
-          .query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1', [slot])
-          .then(
-            () => true,
-            () => false,
-          );
-      await lab.until('the slot is dropped', drop);
-      await lab.until('a new snapshot', async () => (await snapshots()) > earlier);
-      await scenario.waitUntilStreaming();
-    }));
+  test('the slot dropped', () => lab.whileWriting(() => scenario.loseSlot()));
 });

@@ -308,6 +308,34 @@ export class Scenario implements AsyncDisposable {
     return streamLanes(this.pipeline).map(({ topic }) => topic);
   }
 
+  /**
+   * Takes the slot away from the connector, and waits until another snapshot has been taken.
+   * @param lost runs as soon as the slot is gone.
+   */
+  async loseSlot(lost: () => Promise<unknown> = async () => undefined): Promise<void> {
+    const { admin } = this.source;
+    const slot = [this.pipeline.stream.slot];
+    const snapshots = async () => {
+      const finished = `SELECT DISTINCT consistent_point FROM ${this.name}.tidegate_snapshots WHERE state = 'finished'`;
+      return (await this.clickhouse.rows(finished)).length;
+    };
+    const earlier = await snapshots();
+    // A connector that is stopped would be started again by its watch.
+    const drop = async () => {
+      await admin.query('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1', slot);
+      const dropped = admin.query('SELECT pg_drop_replication_slot($1)', slot);
+      return await dropped.then(
+        () => true,
+        () => false,
+      );
+    };
+    const options = { deadlineMs: 180_000, state: () => this.describe() };
+    await until(drop, (dropped) => dropped, { what: 'the slot is dropped', ...options });
+    await lost();
+    await until(snapshots, (count) => count > earlier, { what: 'a new snapshot', ...options });
+    await this.waitUntilStreaming();
+  }
+
   /** Fails with the reason when the supervisor has given up: nothing that is waited for will come then. */
   async failIfStopped(): Promise<void> {
     const view = await this.status();

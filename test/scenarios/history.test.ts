@@ -93,24 +93,8 @@ for (const [label, operations, partitions] of [
     });
 
     test('keeps what it has when the slot is lost and the stream begins anew', async () => {
-      const { admin } = scenario.source;
-      const { slot, connector } = scenario.pipeline.stream;
       const kept = await compare();
-      await scenario.connect.stop(connector);
-      const drop = () =>
-        admin.query('SELECT pg_drop_replication_slot($1)', [slot]).then(
-          () => true,
-          () => false,
-        );
-      await until(drop, (dropped) => dropped, { what: 'the slot is dropped' });
-      const snapshots = async () =>
-        (
-          await scenario.clickhouse.rows(
-            `SELECT DISTINCT consistent_point FROM ${scenario.name}.tidegate_snapshots WHERE state = 'finished'`,
-          )
-        ).length;
-      await until(snapshots, (count) => count > 1, { what: 'a new slot', state: () => scenario.describe() });
-      await scenario.waitUntilStreaming();
+      await scenario.loseSlot();
       assert.equal(await compare(), kept);
       await work(30);
       assert.ok((await compare()) > kept);

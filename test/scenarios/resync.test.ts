@@ -115,7 +115,7 @@ suite('resync under writes: source and target are equal after', { timeout: 900_0
 
   test('a transaction that is open when it begins is waited for', async () => {
     const session = await scenario.source.connect();
-    await session.query("BEGIN; UPDATE items SET v = 'open' WHERE id = 3");
+    await session.query("BEGIN; INSERT INTO items (id, v) VALUES (-9, 'open')");
     const ticket = await scenario.askForResync('items');
     const step = async () => {
       const work = await describeWork(scenario.temporal.client, `resync-${scenario.name}-items`);
