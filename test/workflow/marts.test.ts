@@ -160,7 +160,7 @@ describe('mergeMart', { concurrency: true }, () => {
   });
 });
 
-test('a schedule merges the day before the time it means, and a backfill every day of the past', async () => {
+test('a schedule merges the day before the time it means, and a backfill every day of the past, though it fires meanwhile', async () => {
   const { client } = namespace;
   await createSchedule(client, {
     ...{ id: 'merge-sched-daily', cron: '0 5 * * *', note: 'Merges sched.daily' },
@@ -170,7 +170,9 @@ test('a schedule merges the day before the time it means, and a backfill every d
   const handle = client.schedule.getHandle('merge-sched-daily');
   const backfill = { start: new Date('2026-01-01T00:00:00Z'), end: new Date('2026-01-03T23:00:00Z') };
   await handle.backfill({ ...backfill, overlap: 'ALLOW_ALL' });
-  const expected = ['2025-12-31', '2026-01-01', '2026-01-02'];
+  const yesterday = dayOf(Date.now() - 86_400_000);
+  await handle.trigger();
+  const expected = ['2025-12-31', '2026-01-01', '2026-01-02', yesterday];
   const statuses = async () =>
     await Promise.all(expected.map(async (day) => (await describeWork(client, `merge-sched-daily-${day}`))?.status));
   await until(statuses, (found) => found.every((status) => status === 'RUNNING'));
