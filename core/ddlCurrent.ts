@@ -31,10 +31,14 @@ export function truncationsDdl({ database, table }: Pick<TargetShape, 'database'
   };
 }
 
-/** The rest of a SELECT, after FROM, that reads a stream table's current rows: neither superseded, deleted nor truncated. */
-export function currentRows(shape: Pick<TargetShape, 'database' | 'table'>): string {
+/**
+ * The rest of a SELECT, after FROM, that reads a stream table's current rows: neither superseded, deleted nor truncated.
+ * @param ofKeys a condition on the key, by which rows are left out before their versions are compared.
+ */
+export function currentRows(shape: Pick<TargetShape, 'database' | 'table'>, ofKeys?: string): string {
   const target = chTable({ database: shape.database, name: shape.table.target });
-  return `${target} FINAL WHERE ${DELETED_COLUMN} = 0 AND ${VERSION_COLUMN} > ${truncatedAt(shape)}`;
+  const prewhere = ofKeys === undefined ? '' : `PREWHERE ${ofKeys} `;
+  return `${target} FINAL ${prewhere}WHERE ${DELETED_COLUMN} = 0 AND ${VERSION_COLUMN} > ${truncatedAt(shape)}`;
 }
 
 /** Expression of the version at or below which rows have been truncated; 0 when none ever was. */

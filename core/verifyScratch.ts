@@ -106,7 +106,7 @@ export function scratchSql(shape: TargetShape, sql: VerifySql, token: string): S
     readKeys: some,
     readTarget: (limit, offset) =>
       `SELECT _tidegate_key AS key, count() AS rows, toString(sum(toUInt128(_tidegate_hash))) AS hash ` +
-      `FROM (${hashed(`${currentRows(shape)} AND ${among(limit, offset)}`)}) GROUP BY _tidegate_key`,
+      `FROM (${hashed(currentRows(shape, among(limit, offset)))}) GROUP BY _tidegate_key`,
     readVersions: (limit, offset) =>
       `SELECT _tidegate_key AS key, toString(greatest(max(_tidegate_version), ${truncatedAt(shape)})) AS version, ` +
       `arrayMap(state -> (toString(state.1), state.2), arraySlice(arrayReverseSort(groupUniqArray(` +
