@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { captureUrl } from '../adapters/captureUrl.ts';
 import { CopySessions } from '../adapters/postgresCopySessions.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import type { PipelineMart } from '../core/definitionMarts.ts';
@@ -59,7 +60,7 @@ async function reach(deps: ActivityDeps, { pipeline, mart, signal }: Reach): Pro
   let lsn: string | null = null;
   if (changes.length > 0) {
     await using sessions = new CopySessions({
-      url: deps.environment.url(pipeline.source.captureUrl),
+      url: captureUrl(deps.environment, pipeline),
       applicationName: `tidegate merge ${pipeline.name} ${mart.name}`,
       signal,
     });

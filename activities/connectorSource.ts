@@ -1,3 +1,4 @@
+import { saltOf } from '../adapters/captureUrl.ts';
 import type { Environment } from '../adapters/environment.ts';
 import { connectorConfig } from '../core/connectorConfig.ts';
 import type { Pipeline } from '../core/definition.ts';
@@ -13,6 +14,7 @@ export async function sourceConnectorConfig(
 ): Promise<Record<string, string>> {
   const url = environment.url(pipeline.source.captureUrl);
   const password = decodeURIComponent(url.password);
+  const salt = saltOf(environment, pipeline);
   const sslMode = url.searchParams.get('sslmode');
   return connectorConfig(pipeline, {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
@@ -20,6 +22,7 @@ export async function sourceConnectorConfig(
     database: decodeURIComponent(url.pathname.slice(1)),
     user: decodeURIComponent(url.username),
     passwordReference: await writeConnectorSecret(environment, { pipeline: pipeline.name, password }),
+    ...(salt !== null && { salt }),
     ...(sslMode && { sslMode }),
   });
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
+import { captureUrl } from '../adapters/captureUrl.ts';
 import { readSourceTable } from '../adapters/postgres.ts';
 import { beginExportedSnapshot, CopySessions, serverVersion } from '../adapters/postgresCopySessions.ts';
 import type { BatchActivities, ReferenceResult } from '../core/activityTypes.ts';
@@ -40,7 +41,7 @@ export function copyReference(
   async function load(pipeline: Pipeline, table: PipelineTable, options: { tally: CopyTally; signal: AbortSignal }) {
     const { database } = pipeline;
     await using sessions = new CopySessions({
-      url: environment.url(pipeline.source.captureUrl),
+      url: captureUrl(environment, pipeline),
       applicationName: `tidegate ${pipeline.name} ${table.label}`,
       signal: options.signal,
     });

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { captureUrl } from '../adapters/captureUrl.ts';
 import type { FoundPipeline } from '../adapters/definitions.ts';
 import { connectPostgres } from '../adapters/postgres.ts';
 import { readCatalog } from '../adapters/postgresCatalog.ts';
@@ -93,7 +94,7 @@ class SnapshotAttempt {
     this.#tally = options.tally;
     this.#signal = options.signal;
     this.#onStep = options.onStep;
-    this.#url = deps.environment.url(pipeline.source.captureUrl);
+    this.#url = captureUrl(deps.environment, pipeline);
     this.#applicationName = `tidegate snapshot ${pipeline.stream.slot}`;
   }
 

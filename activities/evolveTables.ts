@@ -27,7 +27,7 @@ import { withHeartbeat } from './copyProgress.ts';
 import type { ActivityDeps } from './deps.ts';
 import { evolveHistory } from './evolveHistory.ts';
 import { applyEvolution, dropForReload, type EvolvedShape, evolvedShape, targetColumns } from './evolveTarget.ts';
-import { waitUntilInKafka } from './resyncWait.ts';
+import { waitForConnector, waitUntilInKafka } from './resyncWait.ts';
 import { catalogOf, catalogSession } from './schemaDrift.ts';
 import { readHistory, recordSchemas, schemaReport } from './schemaRecord.ts';
 import { noteTables } from './snapshotRecord.ts';
@@ -200,7 +200,10 @@ class TableEvolution {
   /** What waits in Kafka does not fit the new target, and the load to come is newer. */
   async #skipMessages(): Promise<void> {
     const pipeline = this.#pipeline;
-    await waitUntilInKafka({ pipeline, session: this.#session, signal: this.#signal, deadlineMs: CAPTURE_MS });
+    const wait = { pipeline, session: this.#session, signal: this.#signal, deadlineMs: CAPTURE_MS };
+    // What was sent under the definition before is skipped as well.
+    await waitForConnector(this.#deps, wait);
+    await waitUntilInKafka(wait);
     const group = pipeline.stream.consumerGroup;
     await moveGroupToEnds(openKafka(this.#deps.environment), { group, topics: [topicOf(pipeline, this.#table)] });
   }

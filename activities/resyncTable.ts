@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type pg from 'pg';
+import { captureUrl } from '../adapters/captureUrl.ts';
 import { connectPostgres } from '../adapters/postgres.ts';
 import { readCatalog } from '../adapters/postgresCatalog.ts';
 import { beginExportedSnapshot, CopySessions, serverVersion } from '../adapters/postgresCopySessions.ts';
@@ -95,7 +96,7 @@ class ResyncAttempt {
 
   async run(): Promise<Copied> {
     const { pipeline, table, signal } = this.#options;
-    const url = this.#deps.environment.url(pipeline.source.captureUrl);
+    const url = captureUrl(this.#deps.environment, pipeline);
     const applicationName = `tidegate resync ${pipeline.stream.slot} ${table.label}`;
     const control = await connectPostgres(url, { applicationName });
     try {
@@ -123,7 +124,7 @@ class ResyncAttempt {
     const { pipeline, table, signal } = this.#options;
     await noteTables(clickhouse, pipeline, [this.#note('resyncing')]);
     await this.#at('waiting for the connector to capture the table', () =>
-      waitForConnector(this.#deps, { pipeline, table, session: control, signal }),
+      waitForConnector(this.#deps, { pipeline, signal }),
     );
     // Before the LSN: what is truncated or rewritten after it is found by other files.
     const catalog = await readCatalog(control, table);

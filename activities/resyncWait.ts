@@ -25,11 +25,20 @@ export interface TableWait {
  * Waits until the connector has the configuration of this definition. Its watch gives it that only when nothing reads the
  * slot under the one before, which may leave the table out: so what is committed from now on is captured.
  */
-export async function waitForConnector(deps: ActivityDeps, { pipeline, signal }: TableWait): Promise<void> {
+export async function waitForConnector(
+  deps: ActivityDeps,
+  {
+    pipeline,
+    signal,
+    deadlineMs = Number.POSITIVE_INFINITY,
+  }: Pick<TableWait, 'pipeline' | 'signal'> & { deadlineMs?: number },
+): Promise<void> {
+  const deadline = performance.now() + deadlineMs;
   const connect = Connect.from(deps.environment);
   const wanted = await sourceConnectorConfig(deps.environment, pipeline);
   await poll(signal, async () => {
     const present = await bearing(() => connect.config(pipeline.stream.connector));
+    if (performance.now() > deadline) return true;
     return Boolean(present && isConfig(present, { connector: pipeline.stream.connector, config: wanted }));
   });
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { captureUrl } from '../adapters/captureUrl.ts';
 import { connectPostgres } from '../adapters/postgres.ts';
 import { readCatalog } from '../adapters/postgresCatalog.ts';
 import { type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
@@ -12,7 +13,7 @@ const LOCK_TIMEOUT_MS = 2000;
 
 /** A session of the capture role for reading the catalog. The caller ends it. */
 export async function catalogSession(deps: Pick<ActivityDeps, 'environment'>, pipeline: Pipeline): Promise<pg.Client> {
-  const url = deps.environment.url(pipeline.source.captureUrl);
+  const url = captureUrl(deps.environment, pipeline);
   const session = await connectPostgres(url, { applicationName: `tidegate schema ${pipeline.name}` });
   await session.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
   return session;

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ClickHouseError } from '@clickhouse/client';
 import { Context } from '@temporalio/activity';
 import type pg from 'pg';
+import { captureUrl } from '../adapters/captureUrl.ts';
 import { readSourceTable } from '../adapters/postgres.ts';
 import { CopySessions, tableFiles } from '../adapters/postgresCopySessions.ts';
 import type { BatchActivities, TableVerification, VerifyProgress, VerifyReport } from '../core/activityTypes.ts';
@@ -86,7 +87,7 @@ async function verifyPipeline(deps: ActivityDeps, verification: Verification): P
 async function verifyCopies(deps: ActivityDeps, verification: Verification): Promise<void> {
   const { pipeline, progress, signal, patienceMs } = verification;
   await using sessions = new CopySessions({
-    url: deps.environment.url(pipeline.source.captureUrl),
+    url: captureUrl(deps.environment, pipeline),
     applicationName: `tidegate verify ${pipeline.name}`,
     signal,
   });

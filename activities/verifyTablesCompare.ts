@@ -1,3 +1,4 @@
+import { captureUrl } from '../adapters/captureUrl.ts';
 import { guarded } from '../adapters/postgresCopyErrors.ts';
 import { CopySessions } from '../adapters/postgresCopySessions.ts';
 import { currentInsertLsn } from '../adapters/replication.ts';
@@ -46,7 +47,7 @@ export async function compareTable(comparison: Comparison): Promise<Result> {
   const { deps, pipeline, shape, progress, signal, catalog } = comparison;
   const { clickhouse } = deps;
   await using sessions = new CopySessions({
-    url: deps.environment.url(pipeline.source.captureUrl),
+    url: captureUrl(deps.environment, pipeline),
     applicationName: `tidegate verify ${pipeline.name} ${shape.table.label}`,
     signal,
   });

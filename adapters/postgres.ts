@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { SourceColumn, SourceTable } from '../core/catalog.ts';
 import { type ColumnCheck, conditionsOf } from '../core/checks.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
+import { markHashed, SALT_SETTING } from '../core/hashedColumns.ts';
 import { formatTableName } from '../core/identifiers.ts';
 
 /**
@@ -20,7 +21,7 @@ const SESSION_SETTINGS = {
 } as const;
 
 /**
- * Opens a session. The caller ends it.
+ * Opens a session. The caller ends it. A salt that the URL carries (see captureUrl) becomes a setting of the session.
  * @param options.applicationName what pg_stat_activity shows.
  * @param options.replication true for a connection that also understands replication commands (CREATE_REPLICATION_SLOT).
  * @throws TidegateError SERVICE_UNREACHABLE, ACCESS_DENIED or SOURCE_NOT_READY (no such database).
@@ -29,12 +30,15 @@ export async function connectPostgres(
   url: URL,
   options: { applicationName: string; replication?: boolean },
 ): Promise<pg.Client> {
+  const server = new URL(url);
+  const salt = server.searchParams.get(SALT_SETTING);
+  server.searchParams.delete(SALT_SETTING);
   const config = {
-    connectionString: url.href,
+    connectionString: server.href,
     application_name: options.applicationName,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
-    options: Object.entries(SESSION_SETTINGS)
+    options: Object.entries({ ...SESSION_SETTINGS, ...(salt !== null && { [SALT_SETTING]: salt }) })
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
     // Not in the types of pg: sent as the startup parameter of the same name.
@@ -141,32 +145,40 @@ const CHECKS_SQL = `
 /**
  * Reads the catalog's description of one table.
  * @param table.excluded names of columns to leave out, as if the table did not have them.
+ * @param table.hashed names of columns to mark as hashed.
  * @throws TidegateError SOURCE_NOT_READY when there is no such table; UNSUPPORTED_SOURCE when an excluded column is not
- * there, or is of a key.
+ * there, or is of a key, or a hashed one cannot be.
  */
 export async function readSourceTable(
   client: pg.ClientBase,
-  { schema, name, excluded = [] }: { schema: string; name: string; excluded?: readonly string[] },
+  table: { schema: string; name: string; excluded?: readonly string[]; hashed?: readonly string[] },
 ): Promise<SourceTable> {
+  const { schema, name, excluded = [], hashed = [] } = table;
   const tables = await client.query<Omit<SourceTable, 'schema' | 'name' | 'columns' | 'oid'> & { oid: string }>(
     TABLE_SQL,
     [schema, name],
   );
-  const table = tables.rows[0];
-  if (!table) {
+  const found = tables.rows[0];
+  if (!found) {
     throw new TidegateError('SOURCE_NOT_READY', `the source has no table ${formatTableName({ schema, name })}`, {
       remedy: 'Create the table, or correct its name in the definition (names are case-sensitive).',
     });
   }
-  const { rows } = await client.query<SourceColumn>(COLUMNS_SQL, [table.oid]);
-  const checks = await client.query<ColumnCheck & { attnum: number }>(CHECKS_SQL, [table.oid]);
+  const { rows } = await client.query<SourceColumn>(COLUMNS_SQL, [found.oid]);
+  const checks = await client.query<ColumnCheck & { attnum: number }>(CHECKS_SQL, [found.oid]);
   const columns = rows.map((column) => {
     const conditions = checks.rows.filter(({ attnum }) => attnum === column.attnum).flatMap(conditionsOf);
     return conditions.length > 0 ? { ...column, checks: conditions } : column;
   });
-  const all = { ...table, oid: Number(table.oid), schema, name, columns };
-  return excluded.length > 0 ? withoutColumns(all, excluded) : all;
+  const all = { ...found, oid: Number(found.oid), schema, name, columns };
+  const sent = excluded.length > 0 ? withoutColumns(all, excluded) : all;
+  if (hashed.length === 0) return sent;
+  const domains = await client.query<{ name: string }>(DOMAINS_SQL, [found.oid]);
+  return markHashed(sent, { hashed, domains: domains.rows.map(({ name }) => name) });
 }
+
+const DOMAINS_SQL = `SELECT attname::text AS name FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+  WHERE a.attrelid = $1 AND a.attnum > 0 AND t.typtype = 'd'`;
 
 function withoutColumns(source: SourceTable, excluded: readonly string[]): SourceTable {
   const refused = (column: string, what: string) =>

@@ -24,6 +24,8 @@ export interface SourceColumn {
    * for the column. Absent when there are none.
    */
   checks?: readonly string[];
+  /** True when the definition lets its values leave the source only hashed. Absent otherwise. */
+  hashed?: true;
 }
 
 /** What PostgreSQL's catalog says about one source table. Columns are in attnum order. */
@@ -36,6 +38,8 @@ export interface SourceTable {
   columns: readonly SourceColumn[];
   /** Names of columns that the definition keeps back; `columns` lacks them. Absent when there are none. */
   excluded?: readonly string[];
+  /** Names of the columns whose values are hashed, so that the table is read again alike. Absent when there are none. */
+  hashed?: readonly string[];
   /** Names of the primary key's columns in key order; empty when there is no primary key. */
   primaryKey: readonly string[];
   /** Name of the primary key's constraint when it is DEFERRABLE, else null. */

@@ -1,4 +1,5 @@
 import { historyTables, type Pipeline, streamTables } from './definition.ts';
+import { hashProperty } from './hashedColumns.ts';
 import { debeziumName } from './names.ts';
 
 /** How Debezium reaches the source: the capture role, with the password by reference only. */
@@ -9,6 +10,8 @@ export interface ConnectorSource {
   user: string;
   /** What Kafka Connect replaces by the password, like `${file:/secrets/wms.properties:password}`. */
   passwordReference: string;
+  /** What is hashed with the values of hashed columns; needed where there are any. */
+  salt?: string;
   /** As in a PostgreSQL URL: disable, require, verify-full ...; Debezium's default (prefer) when absent. */
   sslMode?: string;
 }
@@ -38,6 +41,9 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
   );
   // What is read again later would be a newer value than the change had.
   const neverReselected = historyTables(pipeline).map(({ schema, name }) => `${namePattern([schema, name])}:.*`);
+  const hashed = streamTables(pipeline).flatMap(({ schema, name, hashed: columns }) =>
+    columns.map((column) => namePattern([schema, name, column])),
+  );
   return {
     'connector.class': 'io.debezium.connector.postgresql.PostgresConnector',
     'tasks.max': '1',
@@ -51,6 +57,7 @@ export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Re
     'table.include.list': streamTables(pipeline)
       .map(({ schema, name }) => namePattern([schema, name]))
       .join(','),
+    ...(hashed.length > 0 && { [hashProperty(source.salt!)]: hashed.join(',') }),
     ...(excluded.length > 0 && { 'column.exclude.list': excluded.join(',') }),
 
     'plugin.name': 'pgoutput',

@@ -165,6 +165,12 @@ export function requireStreamable(shape: Pick<TargetShape, 'table' | 'source'>):
     );
   }
   requireCapturable(source);
+  const hashed = columns.find((column) => column.hashed);
+  if (hashed && replicaIdentity !== 'f') {
+    // Debezium hashes the placeholder of a large value that an update leaves alone, and reads it back as it is.
+    const what = `has the hashed column ${pgIdentifier(hashed.name)}, whose large values PostgreSQL does not send with every update`;
+    throw notReady(what, `Run: ${alter} REPLICA IDENTITY FULL`);
+  }
   if (replicaIdentity === 'n') {
     throw notReady('does not write its key with deletes', `Run: ${alter} REPLICA IDENTITY DEFAULT`);
   }

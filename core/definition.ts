@@ -39,6 +39,11 @@ const tableSchema = z.strictObject({
   exclude: z.array(z.string().min(1)).default([]),
   /** Makes the target of a stream table a history: one row a change, see core/definitionHistory.ts. */
   history: historySchema.optional(),
+  /**
+   * Columns of text whose values leave the source only as a salted SHA-256, 64 hexadecimal digits; equal values of a
+   * pipeline have equal hashes. Not those of a key.
+   */
+  hash: z.array(z.string().min(1)).default([]),
   /** When a reference table is loaded, in UTC; default: 03:00 every day. */
   schedule: cron.optional(),
 });
@@ -117,6 +122,8 @@ export interface PipelineTable {
   excluded: readonly string[];
   /** What is kept of a stream table whose target is a history. */
   history: TableHistory | null;
+  /** Names of the columns whose values leave the source only hashed. */
+  hashed: readonly string[];
   /** Cron expression in UTC; reference tables only. */
   schedule: string | null;
 }
@@ -176,14 +183,16 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       throw invalid(`tables.${written}: a reference table has no currentView`);
     if (table.load === 'reference' && table.duplicates)
       throw invalid(`tables.${written}: a reference table keeps duplicates as they are`);
-    if (table.duplicates && table.exclude.length > 0)
+    if (table.duplicates && table.exclude.length + table.hash.length > 0)
       throw invalid(
-        `tables.${written}: duplicates: 'collapse' makes the whole row the key, so no column can be excluded`,
+        `tables.${written}: duplicates: 'collapse' makes the whole row the key, so no column can be excluded or hashed`,
       );
     if (table.load === 'reference' && table.history)
       throw invalid(`tables.${written}: a reference table has no changes to keep a history of`);
     if (table.history && table.currentView)
       throw invalid(`tables.${written}: a history has no currentView; its target holds changes, not rows`);
+    const both = table.hash.find((column) => table.exclude.includes(column));
+    if (both !== undefined) throw invalid(`tables.${written}: '${both}' is excluded, so there is nothing to hash`);
     return {
       ...parsedName,
       label: formatTableName(parsedName),
@@ -193,6 +202,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       duplicates: table.duplicates ?? null,
       excluded: table.exclude,
       history: table.history ?? null,
+      hashed: table.hash,
       schedule: table.load === 'reference' ? (table.schedule ?? '0 3 * * *') : null,
     };
   });

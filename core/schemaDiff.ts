@@ -55,6 +55,10 @@ function tornReason(before: Catalog, now: Catalog, era: readonly EraColumn[]): s
   const table = formatTableName(now.source);
   if (before.source.oid !== now.source.oid) return `${table} was dropped and created again`;
   if (keyOf(before.source) !== keyOf(now.source)) return `the key of ${table} was altered`;
+  const hashed = now.source.columns.find(({ attnum, hashed }) =>
+    before.source.columns.some((each) => each.attnum === attnum && each.hashed !== hashed),
+  );
+  if (hashed) return `column ${hashed.name} of ${table} is ${hashed.hashed ? '' : 'no longer '}hashed`;
   if (isMistakable(era, eraOf(now.source))) return `columns of ${table} have exchanged their names`;
   return null;
 }

@@ -64,7 +64,9 @@ export function isSameSchema(before: Catalog, now: Catalog): boolean {
 
 function fingerprint(source: SourceTable): string {
   const { oid, kind, columns, primaryKey, replicaIdentity, identityIndex } = source;
-  const parts = columns.map((c) => [c.attnum, c.name, c.type, c.typeName, c.notNull, c.generated, c.default, c.checks]);
+  const parts = columns.map((c) => {
+    return [c.attnum, c.name, c.type, c.typeName, c.notNull, c.generated, c.default, c.checks, c.hashed];
+  });
   return JSON.stringify([oid, kind, parts, primaryKey, replicaIdentity, identityIndex]);
 }
 

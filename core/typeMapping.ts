@@ -2,6 +2,7 @@ import type { SourceColumn, SourceTable } from './catalog.ts';
 import { UNAVAILABLE_BYTES, UNAVAILABLE_UUID, UNAVAILABLE_VALUE } from './connectorConfig.ts';
 import type { PipelineTable } from './definition.ts';
 import { TidegateError } from './errors.ts';
+import { hashedConversion } from './hashedColumns.ts';
 import { chLiteral, formatTableName, pgIdentifier, pgTable } from './identifiers.ts';
 import type { EraColumn } from './schemaVersion.ts';
 import { ARRAY_LIMITS, arrayConversion, elementOf } from './typeMappingArrays.ts';
@@ -137,6 +138,7 @@ export function ruleFor(column: SourceColumn): TypeRule | null {
 
 /** The conversion of a column by the table of types; null when no rule covers it. */
 export function conversionFor(column: SourceColumn): Conversion | null {
+  if (column.hashed) return hashedConversion();
   // Debezium sends these as NULLs; a load takes their text.
   if (column.dimensions > 1) return null;
   const element = elementOf(column);

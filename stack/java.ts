@@ -47,6 +47,8 @@ export async function javaCommand(options: {
     `-Xmx${options.heapMb}m`,
     '-XX:+ExitOnOutOfMemoryError',
     '-Djava.awt.headless=true',
+    // Debezium hashes the bytes that a text has in the default encoding, which before Java 18 depends on the locale.
+    '-Dfile.encoding=UTF-8',
     `-Dlog4j2.configurationFile=${logging}`,
     '-cp',
     join(kafkaFolder(), 'lib', '*'),

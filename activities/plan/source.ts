@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { captureUrl } from '../../adapters/captureUrl.ts';
 import { connectPostgres, readSourceTable } from '../../adapters/postgres.ts';
 import type { SourceTable } from '../../core/catalog.ts';
 import { requireStreamable } from '../../core/ddl.ts';
@@ -33,7 +34,7 @@ export async function planSource(
 ): Promise<SourcePlan> {
   // Event topics alone need no source.
   if (pipeline.tables.length === 0) return { steps: [], tables: [] };
-  const url = deps.environment.url(pipeline.source.captureUrl);
+  const url = captureUrl(deps.environment, pipeline);
   const client = await connectPostgres(url, { applicationName: 'tidegate plan' });
   try {
     const steps: PlannedStep[] = [];

@@ -65,6 +65,7 @@ export class TwoDatabases {
         duplicates: null,
         excluded: [],
         history: null,
+        hashed: [],
         schedule: null,
       },
       source,

@@ -20,7 +20,14 @@ suite('a pipeline definition', () => {
       tables: [
         {
           ...{ schema: 'public', name: 'orders', label: 'orders', load: 'stream', target: 'orders' },
-          ...{ currentView: 'orders_current', duplicates: null, excluded: [], history: null, schedule: null },
+          ...{
+            currentView: 'orders_current',
+            duplicates: null,
+            excluded: [],
+            hashed: [],
+            history: null,
+            schedule: null,
+          },
         },
       ],
       events: [],

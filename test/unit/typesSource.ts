@@ -60,6 +60,7 @@ export function targetShape(source: SourceTable, load: 'stream' | 'reference' = 
       duplicates: null,
       excluded: [],
       history: null,
+      hashed: [],
       schedule: null,
     },
     source,
