@@ -14,11 +14,7 @@ export async function dropLeftovers(
   clickhouse: ClickHouse,
   { database, targets, token }: { database: string; targets: readonly string[]; token?: string },
 ): Promise<void> {
-  const tables = await clickhouse.rows<{ name: string }>(
-    'SELECT name FROM system.tables WHERE database = {database:String}',
-    { params: { database } },
-  );
-  const names = tables.map(({ name }) => name);
+  const names = await clickhouse.tableNames(database);
   for (const name of targets.flatMap((target) => leftoversOf(target, { names, ...(token && { token }) }))) {
     await clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })}`, { settings: MEANT });
   }

@@ -73,11 +73,8 @@ export class DeadLetters {
 
   async #query<T>(query: { select: string; filter: DeadLetterFilter; rest: string }): Promise<T[]> {
     const { database, stream } = this.#pipeline;
-    const existing = await this.#clickhouse.rows<{ name: string }>(
-      'SELECT name FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)}',
-      { params: { database, names: [DEAD_LETTERS_TABLE, SNAPSHOTS_TABLE] } },
-    );
-    const exists = (name: string) => existing.some((each) => each.name === name);
+    const existing = await this.#clickhouse.tableNames(database);
+    const exists = (name: string) => existing.includes(name);
     if (!exists(DEAD_LETTERS_TABLE)) return [];
     const { table, partition, offset, offsets, status } = query.filter;
     const conditions = [

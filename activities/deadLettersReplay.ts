@@ -1,6 +1,6 @@
 import { ClickHouseError } from '@clickhouse/client';
 import type { ClickHouse } from '../adapters/clickhouse.ts';
-import { classify } from '../core/clickhouseErrors.ts';
+import { classify, withoutExpression } from '../core/clickhouseErrors.ts';
 import type { DeadLetter } from '../core/deadLetters.ts';
 import type { Pipeline } from '../core/definition.ts';
 import { defectOf, linePrefix, objectStart } from '../core/envelope.ts';
@@ -62,20 +62,18 @@ async function insert(
   { clickhouse, pipeline }: { clickhouse: ClickHouse; pipeline: Pipeline },
   { lane: { kind, target }, line }: { lane: Lane; line: Buffer },
 ): Promise<Replay['refusal']> {
-  const { settings } = LANDING[kind];
   try {
     const { readRows } = await clickhouse.insert({
       into: chTable({ database: pipeline.database, name: landingName(target) }),
       format: 'JSONEachRow',
       body: line,
-      settings: { ...settings, input_format_parallel_parsing: 0 },
+      settings: LANDING[kind].settings,
     });
     return readRows === 1 ? null : { code: 'SEVERAL_VALUES', reason: `was read as ${readRows} rows` };
   } catch (error) {
     if (!(error instanceof ClickHouseError)) throw error;
     const meaning = classify(error.code, error.message);
     if (meaning !== 'bad-data' && meaning !== 'drift') throw error;
-    const brief = messageOf(error).split(/: while executing '|: while pushing to view/, 1)[0]!;
-    return { code: error.type ?? error.code, reason: `was refused: ${brief}` };
+    return { code: error.type ?? error.code, reason: `was refused: ${withoutExpression(messageOf(error))}` };
   }
 }

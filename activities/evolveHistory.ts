@@ -63,12 +63,7 @@ async function setTargetAside(clickhouse: ClickHouse, { database, table }: Evolv
     await clickhouse.command(`DROP TABLE IF EXISTS ${target} SYNC`, { settings: MEANT });
     return null;
   }
-  const tables = await clickhouse.rows<{ name: string }>(
-    'SELECT name FROM system.tables WHERE database = {database:String}',
-    { params: { database } },
-  );
-  const names = tables.map(({ name }) => name);
-  const kept = freeName(`${table.target}_until`, names);
+  const kept = freeName(`${table.target}_until`, await clickhouse.tableNames(database));
   await clickhouse.command(`RENAME TABLE ${target} TO ${chTable({ database, name: kept })}`);
   return kept;
 }

@@ -1,5 +1,5 @@
 import type { Environment } from '../adapters/environment.ts';
-import { committedOffsets, earliestOffsets, endOffsets, moveGroup, openKafka } from '../adapters/kafka.ts';
+import { committedOffsets, earliestOffsets, endOffsets, moveGroup, openKafka, partitionOf } from '../adapters/kafka.ts';
 import type { Pipeline } from '../core/definition.ts';
 
 /**
@@ -18,9 +18,6 @@ export async function skipLostEvents(environment: Environment, pipeline: Pipelin
       const next = committed.get(partition) ?? earliest;
       return next < earliest || next > ends.get(partition)!;
     })
-    .map(([key, earliest]) => {
-      const colon = key.lastIndexOf(':');
-      return { topic: key.slice(0, colon), partition: Number(key.slice(colon + 1)), offset: String(earliest) };
-    });
+    .map(([key, earliest]) => ({ ...partitionOf(key), offset: String(earliest) }));
   if (offsets.length > 0) await moveGroup(kafka, { group, offsets });
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { ClickHouseError } from '@clickhouse/client';
 import type { ClickHouse } from '../adapters/clickhouse.ts';
-import { classify } from '../core/clickhouseErrors.ts';
+import { classify, withoutExpression } from '../core/clickhouseErrors.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import { isolate, sampleIsBad } from '../core/isolate.ts';
 import { LANDING, type Lane } from '../core/lanes.ts';
@@ -40,9 +40,6 @@ export interface LanderOptions {
   /** Is told when all but certainly most of a large batch is bad. It throws. */
   onMostRefused: (refusal: Refusal) => never;
 }
-
-/** Splitting a body for several threads costs a fifth more work than it is worth at the size of a flush. */
-const ONE_THREAD = { input_format_parallel_parsing: 0 };
 
 /** TOO_MANY_PARTS: also raised when one insert would write more than 100 partitions. */
 const TOO_MANY_PARTS = '252';
@@ -126,7 +123,7 @@ export class Lander {
       into: this.#options.into,
       format: 'JSONEachRow',
       body: Readable.from(batch.chunks, { objectMode: false }),
-      settings: { ...LANDING[this.#options.kind].settings, ...ONE_THREAD },
+      settings: LANDING[this.#options.kind].settings,
     });
   }
 
@@ -142,7 +139,7 @@ export class Lander {
     }
     const kind = classify(error.code, error.message);
     if (kind === 'bad-data' || kind === 'drift') {
-      const reason = `was refused: ${briefly(error)}`;
+      const reason = `was refused: ${withoutExpression(messageOf(error))}`;
       // An event may have any fields; what does not fit its landing table is no event.
       const drifted = kind === 'drift' && this.#options.kind === 'changes';
       return { code: error.type ?? error.code, reason, drifted };
@@ -155,9 +152,4 @@ export class Lander {
     }
     return null;
   }
-}
-
-/** ClickHouse appends the whole expression that it was computing. */
-function briefly(error: ClickHouseError): string {
-  return messageOf(error).split(/: while executing '|: while pushing to view/, 1)[0]!;
 }

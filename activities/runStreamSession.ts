@@ -1,5 +1,5 @@
 import type { EachBatchPayload } from 'kafkajs';
-import { endOffsets, type Offsets, openKafka } from '../adapters/kafka.ts';
+import { endOffsets, type Offsets, openKafka, partitionOf } from '../adapters/kafka.ts';
 import { HELD_BYTES_LIMIT } from '../core/batching.ts';
 import { findTable, type Pipeline } from '../core/definition.ts';
 import { defectOf, objectStart } from '../core/envelope.ts';
@@ -119,8 +119,9 @@ export class StreamSession {
     let ends: Promise<Offsets> | null = null;
     return async (still) => {
       ends ??= endOffsets(openKafka(deps.environment), [topic]);
-      const partitionOf = (key: string) => Number(key.slice(key.lastIndexOf(':') + 1));
-      return [...(await ends)].every(([key, end]) => still.has(partitionOf(key)) || this.progress.next(key) >= end);
+      return [...(await ends)].every(
+        ([key, end]) => still.has(partitionOf(key).partition) || this.progress.next(key) >= end,
+      );
     };
   }
 

@@ -106,11 +106,7 @@ export async function schemaReport(clickhouse: ClickHouse, pipeline: Pipeline): 
 }
 
 async function readRows<T>(clickhouse: ClickHouse, pipeline: Pipeline, columns: string): Promise<T[]> {
-  const known = await clickhouse.rows(
-    'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}',
-    { params: { database: pipeline.database, name: SCHEMA_TABLE } },
-  );
-  if (known.length === 0) return [];
+  if (!(await clickhouse.hasTable({ database: pipeline.database, name: SCHEMA_TABLE }))) return [];
   return await clickhouse.rows<T>(`SELECT ${columns} FROM ${historyTable(pipeline)} ORDER BY recorded_at`);
 }
 

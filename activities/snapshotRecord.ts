@@ -190,11 +190,7 @@ async function connectorLsnIfReachable(deps: ActivityDeps, pipeline: Pipeline): 
 }
 
 async function hasLog(clickhouse: ClickHouse, { database }: Pipeline): Promise<boolean> {
-  const known = await clickhouse.rows(
-    'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}',
-    { params: { database, name: SNAPSHOTS_TABLE } },
-  );
-  return known.length > 0;
+  return await clickhouse.hasTable({ database, name: SNAPSHOTS_TABLE });
 }
 
 async function lastRecord(clickhouse: ClickHouse, pipeline: Pipeline): Promise<SnapshotRecord | null> {

@@ -27,7 +27,7 @@ export interface Comparison {
   deps: ActivityDeps;
   pipeline: Pipeline;
   shape: TargetShape;
-  /** What tells that the source's table is another one now, see catalogOf. */
+  /** Digest of the source's columns and files: another one means that the table is another now. */
   catalog: string;
   progress: VerifyProgress;
   signal: AbortSignal;
@@ -114,7 +114,7 @@ interface Summary {
 async function takeUp({ deps, shape, progress }: Comparison, sql: VerifySql) {
   const scan = progress.scan!;
   const { database, table } = shape;
-  const found = await namesIn(deps, database);
+  const found = await deps.clickhouse.tableNames(database);
   const scratch = scratchSql(shape, sql, scan.token);
   const name = scratchName(table.target, scan.token);
   if (![name, `${name}_keys`].every((each) => found.includes(each))) return null;
@@ -125,14 +125,9 @@ async function takeUp({ deps, shape, progress }: Comparison, sql: VerifySql) {
 /** Drops the scratch tables of a table, also those that died attempts left. */
 export async function dropScratch({ deps, shape }: Pick<Comparison, 'deps' | 'shape'>): Promise<void> {
   const { database, table } = shape;
-  for (const name of scratchTables(table.target, await namesIn(deps, database))) {
+  for (const name of scratchTables(table.target, await deps.clickhouse.tableNames(database))) {
     await deps.clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })} SYNC`, { settings: MEANT });
   }
-}
-
-async function namesIn({ clickhouse }: ActivityDeps, database: string): Promise<string[]> {
-  const sql = 'SELECT name FROM system.tables WHERE database = {database:String}';
-  return (await clickhouse.rows<{ name: string }>(sql, { params: { database } })).map(({ name }) => name);
 }
 
 async function differencesAsTheyAre(

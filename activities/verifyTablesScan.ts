@@ -5,6 +5,7 @@ import type { VerifyProgress, VerifyScan } from '../core/activityTypes.ts';
 import type { VerifySql } from '../core/canonical.ts';
 import type { SourceTable } from '../core/catalog.ts';
 import { CopyTally } from '../core/copyTally.ts';
+import { inPages } from '../core/ctidRanges.ts';
 import { type ScratchSql, SOURCE, TARGET } from '../core/verifyScratch.ts';
 import { copyPart } from './copyTable.ts';
 
@@ -54,9 +55,9 @@ export async function scanSource(scanned: Scanned, scan: VerifyScan): Promise<vo
 
 function pagesOf({ pagesPerPart, parts, done }: VerifyScan): string {
   if (pagesPerPart === null || parts === 1) return '';
-  const from = ` WHERE ctid >= '(${done * pagesPerPart},0)'::tid`;
   // The last part has no end, for the table may grow.
-  return done === parts - 1 ? from : `${from} AND ctid < '(${(done + 1) * pagesPerPart},0)'::tid`;
+  const toPage = done === parts - 1 ? null : (done + 1) * pagesPerPart;
+  return ` WHERE ${inPages({ fromPage: done * pagesPerPart, toPage })}`;
 }
 
 /** Takes away what an attempt that died brought after it had last said how far it was. */

@@ -94,6 +94,18 @@ export class ClickHouse {
     return this.#guard(signal, read);
   }
 
+  /** Names of the tables and views of a database; none when there is no such database. */
+  async tableNames(database: string): Promise<string[]> {
+    const sql = 'SELECT name FROM system.tables WHERE database = {database:String}';
+    return (await this.rows<{ name: string }>(sql, { params: { database } })).map(({ name }) => name);
+  }
+
+  /** Whether there is such a table or view. */
+  async hasTable({ database, name }: { database: string; name: string }): Promise<boolean> {
+    const sql = 'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}';
+    return (await this.rows(sql, { params: { database, name } })).length > 0;
+  }
+
   /**
    * Sends bytes that are already in `format`, unchanged. An error of the body's stream breaks the request off, so that
    * ClickHouse refuses the rest of it instead of taking it for the end, and is thrown as it is.

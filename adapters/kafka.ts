@@ -11,6 +11,12 @@ export function partitionKey(topic: string, partition: number): string {
   return `${topic}:${partition}`;
 }
 
+/** The partition of such a key. */
+export function partitionOf(key: string): { topic: string; partition: number } {
+  const colon = key.lastIndexOf(':');
+  return { topic: key.slice(0, colon), partition: Number(key.slice(colon + 1)) };
+}
+
 /**
  * A kafkajs client of the brokers in KAFKA_BROKERS (`host:port`, separated by commas). It connects when first used.
  * kafkajs's own log is not printed: what goes wrong is thrown, and thrown errors are shown.

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
-import { earliestOffsets, endOffsets, kafkaError, type Offsets, partitionKey } from './kafka.ts';
+import { earliestOffsets, endOffsets, kafkaError, type Offsets, partitionKey, partitionOf } from './kafka.ts';
 
 export interface TailedMessage {
   topic: string;
@@ -78,7 +78,7 @@ async function startOffsets(
   try {
     await admin.connect();
     const offsets: Offsets = new Map(ends);
-    for (const topic of new Set([...ends.keys()].map((key) => key.slice(0, key.lastIndexOf(':'))))) {
+    for (const topic of topicsOf(ends)) {
       for (const { partition, offset } of await admin.fetchTopicOffsetsByTimestamp(topic, start.sinceMs)) {
         offsets.set(partitionKey(topic, partition), BigInt(offset));
       }
@@ -122,7 +122,7 @@ class Tail {
     signal.addEventListener('abort', stop, { once: true });
     try {
       await consumer.connect();
-      await consumer.subscribe({ topics: [...new Set([...this.#next.keys()].map((key) => coordinates(key).topic))] });
+      await consumer.subscribe({ topics: topicsOf(this.#next) });
       await consumer.run({
         ...{ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: MANY },
         eachBatch: (payload) => this.#batch(payload),
@@ -135,7 +135,7 @@ class Tail {
 
   /** kafkajs begins where the group has committed, which is nowhere. */
   #position(consumer: Consumer): void {
-    for (const [key, offset] of this.#next) consumer.seek({ ...coordinates(key), offset: String(offset) });
+    for (const [key, offset] of this.#next) consumer.seek({ ...partitionOf(key), offset: String(offset) });
     this.#positioned = true;
   }
 
@@ -185,9 +185,8 @@ class Tail {
   }
 }
 
-function coordinates(key: string): { topic: string; partition: number } {
-  const colon = key.lastIndexOf(':');
-  return { topic: key.slice(0, colon), partition: Number(key.slice(colon + 1)) };
+function topicsOf(offsets: Offsets): string[] {
+  return [...new Set([...offsets.keys()].map((key) => partitionOf(key).topic))];
 }
 
 /** A group that stays behind is forgotten by the brokers after a week. */

@@ -1,9 +1,7 @@
 import type pg from 'pg';
 import type { SourceTable } from '../core/catalog.ts';
+import { FIRST_VERSION_WITH_TID_RANGE_SCAN } from '../core/ctidRanges.ts';
 import { guarded } from './postgresCopyErrors.ts';
-
-/** Scans by a range of ctid came with PostgreSQL 14; before, each range would read the whole table. */
-const FIRST_VERSION_WITH_TID_RANGE_SCAN = 140_000;
 
 /**
  * How many heaps hold a table's rows (a partitioned table has those of its partitions), and the pages of the largest.

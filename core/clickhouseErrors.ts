@@ -62,6 +62,11 @@ const COLUMN_MESSAGES = [
   /unknown field found/i,
 ];
 
+/** The message without the expression that ClickHouse was computing, which it appends whole. */
+export function withoutExpression(message: string): string {
+  return message.split(/: while executing '|: while pushing to view/, 1)[0]!;
+}
+
 /** Classifies the code (a number, or its text as @clickhouse/client gives it) and message of a ClickHouseError. */
 export function classify(code: number | string, message: string): ErrorKind {
   const number = Number(code);

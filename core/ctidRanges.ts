@@ -9,7 +9,13 @@ const PAGES_WORTH_A_RANGE = 2048;
 /** More ranges than connections, so that one that finishes early takes over work of the others. */
 const RANGES_PER_CONNECTION = 4;
 /** Scans by a range of ctid came with PostgreSQL 14; before, each range would read the whole table. */
-const FIRST_VERSION_WITH_TID_RANGE_SCAN = 140_000;
+export const FIRST_VERSION_WITH_TID_RANGE_SCAN = 140_000;
+
+/** The condition on a row for being in these pages. */
+export function inPages({ fromPage, toPage }: PageRange): string {
+  const from = `ctid >= '(${fromPage},0)'::tid`;
+  return toPage === null ? from : `${from} AND ctid < '(${toPage},0)'::tid`;
+}
 
 /**
  * Splits a heap into ranges of pages that are copied side by side. Together they hold each row of one snapshot exactly

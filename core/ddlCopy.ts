@@ -1,4 +1,5 @@
 import type { SourceTable } from './catalog.ts';
+import { inPages, type PageRange } from './ctidRanges.ts';
 import { CONVERSION_SETTINGS } from './ddl.ts';
 import { copyViewSelect } from './ddlLanding.ts';
 import { chTable, pgTable } from './identifiers.ts';
@@ -80,14 +81,12 @@ function asCopied(mapped: MappedColumn, source: SourceTable): MappedColumn {
 /**
  * The SELECT inside `COPY (...) TO STDOUT`, of all columns in their order. Sessions of adapters/postgres.ts give the
  * texts that the conversions expect.
- * @param range pages of the heap: from the first, up to but without the second, or to the end.
+ * @param range pages of the heap; without it, the whole table is read.
  */
-export function copySelect(source: SourceTable, range?: { fromPage: number; toPage: number | null }): string {
+export function copySelect(source: SourceTable, range?: PageRange): string {
   const columns = source.columns.map(copyExpression).join(', ');
   const all = `SELECT ${columns} FROM ${sourceRows(source)}`;
-  if (!range) return all;
-  const from = `${all} WHERE ctid >= '(${range.fromPage},0)'::tid`;
-  return range.toPage === null ? from : `${from} AND ctid < '(${range.toPage},0)'::tid`;
+  return range ? `${all} WHERE ${inPages(range)}` : all;
 }
 
 /** A table that others inherit from has their rows too, which are not its own; a partitioned table has only those. */

@@ -75,12 +75,10 @@ export function dropStep(
 }
 
 async function recordedSlots(clickhouse: ClickHouse, { database }: Pipeline): Promise<string[]> {
-  const params = { database, name: SNAPSHOTS_TABLE };
-  const exists = 'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}';
-  if ((await clickhouse.rows(exists, { params })).length === 0) return [];
-  return (await clickhouse.rows<{ slot: string }>(`SELECT DISTINCT slot FROM ${chTable(params)}`)).map(
-    ({ slot }) => slot,
-  );
+  const log = { database, name: SNAPSHOTS_TABLE };
+  if (!(await clickhouse.hasTable(log))) return [];
+  const recorded = await clickhouse.rows<{ slot: string }>(`SELECT DISTINCT slot FROM ${chTable(log)}`);
+  return recorded.map(({ slot }) => slot);
 }
 
 async function connectors(environment: Environment, { pipeline, all, slots: recorded }: About): Promise<PlannedStep[]> {

@@ -44,11 +44,8 @@ async function readDays(
   { clickhouse }: StatusSources,
   { pipeline, mart }: { pipeline: Pipeline; mart: PipelineMart },
 ): Promise<Pick<MartReport, 'processed' | 'dirty' | 'unmerged'>> {
-  const created = await clickhouse.rows(
-    'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}',
-    { params: { database: pipeline.database, name: mart.name } },
-  );
-  if (created.length === 0) return { processed: null, dirty: [], unmerged: [] };
+  const created = await clickhouse.hasTable({ database: pipeline.database, name: mart.name });
+  if (!created) return { processed: null, dirty: [], unmerged: [] };
   const { sql, params } = daysSql(pipeline, mart);
   const today = dayOf(Date.now());
   const days = await clickhouse.rows<MartDay>(sql, { params: { ...params, from: FIRST_DAY, to: today } });

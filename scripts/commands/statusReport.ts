@@ -234,15 +234,11 @@ function heartbeatOf<T>(work: Work | null | undefined, type: string): T | null {
 
 async function countRows(
   clickhouse: ClickHouse,
-  { final, ...params }: { database: string; name: string; final: 'FINAL' | undefined },
+  { final, ...table }: { database: string; name: string; final: 'FINAL' | undefined },
 ): Promise<number | null> {
-  const exists = await clickhouse.rows<{ name: string }>(
-    'SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}',
-    { params },
-  );
-  if (exists.length === 0) return null;
+  if (!(await clickhouse.hasTable(table))) return null;
   const counted = await clickhouse.rows<{ rows: string }>(
-    `SELECT count() AS rows FROM ${chTable(params)} ${final ?? ''}`,
+    `SELECT count() AS rows FROM ${chTable(table)} ${final ?? ''}`,
   );
   return Number(counted[0]!.rows);
 }
