@@ -30,7 +30,9 @@ export async function prepareSource(options: CreateOptions, schema: URL): Promis
     const superuser = await open(urlOf(admin, { database }));
     try {
       await superuser.query("SELECT set_config('tidegate.capture_password', $1, false)", [options.capturePassword]);
-      await superuser.query(await readFile(schema, 'utf8'));
+      for (const file of [new URL('role.sql', import.meta.url), schema]) {
+        await superuser.query(await readFile(file, 'utf8'));
+      }
     } finally {
       await superuser.end();
     }

@@ -5,8 +5,8 @@
 # Running it again changes nothing but the passwords.
 set -euo pipefail
 
-for schema in "${SOURCES_DIR:-/sources}"/*.sql; do
-  database=$(basename "$schema" .sql)
+for schema in "${SOURCES_DIR:-/sources}"/*/source.sql; do
+  database=$(basename "$(dirname "$schema")")
   echo "source database $database"
   psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres \
     --set database="$database" --set owner="${database}_owner" <<'SQL'
@@ -18,5 +18,5 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
 SQL
   PGOPTIONS="-c tidegate.capture_password=$SOURCE_CAPTURE_PASSWORD -c client_min_messages=warning" \
     psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname "$database" \
-    --file "$schema"
+    --file "${SOURCES_DIR:-/sources}/role.sql" --file "$schema"
 done

@@ -1,13 +1,7 @@
 -- The source database `shop`: who sold what to whom.
---
--- Run by a superuser in the database itself; running it again changes nothing. The tables belong to the database's
--- owner. The password of the role `debezium` is no part of this file; the session gives it (see pipelines/wms/source.sql),
--- and without it an existing password stays as it is.
+-- Run after role.sql, which says how; running it again changes nothing.
 
-DO $$
-BEGIN
-  EXECUTE format('SET ROLE %I', (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()));
-END $$;
+CALL pg_temp.become_owner();
 
 CREATE TABLE IF NOT EXISTS public.users (
   user_id integer PRIMARY KEY,
@@ -46,18 +40,5 @@ COMMENT ON COLUMN public.order_items.price IS 'What one piece cost when it was o
 RESET ROLE;
 
 -- The role that Debezium and the copies use: it may log in, replicate and read these tables, and nothing else.
-DO $$
-DECLARE
-  password text := current_setting('tidegate.capture_password', true);
-BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'debezium') THEN
-    CREATE ROLE debezium LOGIN REPLICATION;
-  END IF;
-  IF password <> '' THEN
-    EXECUTE format('ALTER ROLE debezium PASSWORD %L', password);
-  END IF;
-  EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-  EXECUTE format('GRANT CONNECT ON DATABASE %I TO debezium', current_database());
-END $$;
-GRANT USAGE ON SCHEMA public TO debezium;
+CALL pg_temp.ensure_reader('debezium', replication => true);
 GRANT SELECT ON public.users, public.sellers, public.products, public.orders, public.order_items TO debezium;

@@ -1,19 +1,8 @@
 -- The source database `wms`: what is in stock in which warehouse.
---
--- Run by a superuser in the database itself; running it again changes nothing. The tables belong to the database's
--- owner. The password of the role `debezium` is no part of this file; the session gives it, and without it an existing
--- password stays as it is:
---
---   createuser --pwprompt wms_owner
---   createdb --owner wms_owner wms
---   PGOPTIONS="-c tidegate.capture_password=$PASSWORD" psql --set ON_ERROR_STOP=1 --dbname wms --file source.sql
---
+-- Run after role.sql, which says how; running it again changes nothing.
 -- The server needs wal_level=logical; max_wal_senders=10 and max_replication_slots=10 are enough.
 
-DO $$
-BEGIN
-  EXECUTE format('SET ROLE %I', (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()));
-END $$;
+CALL pg_temp.become_owner();
 
 CREATE TABLE IF NOT EXISTS public.products (
   product_id integer PRIMARY KEY,
@@ -65,19 +54,5 @@ CREATE OR REPLACE TRIGGER touch_updated_at
 RESET ROLE;
 
 -- The role that Debezium and the loads use: it may log in, replicate and read these four tables, and nothing else.
-DO $$
-DECLARE
-  password text := current_setting('tidegate.capture_password', true);
-BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'debezium') THEN
-    CREATE ROLE debezium LOGIN REPLICATION;
-  END IF;
-  IF password <> '' THEN
-    EXECUTE format('ALTER ROLE debezium PASSWORD %L', password);
-  END IF;
-  -- Every role may otherwise connect and make temporary tables, by way of PUBLIC.
-  EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-  EXECUTE format('GRANT CONNECT ON DATABASE %I TO debezium', current_database());
-END $$;
-GRANT USAGE ON SCHEMA public TO debezium;
+CALL pg_temp.ensure_reader('debezium', replication => true);
 GRANT SELECT ON public.products, public.warehouses, public.regions, public.stock_balances TO debezium;
