@@ -11,6 +11,7 @@ import { backoffMs } from './backoff.ts';
 import { TidegateError } from './errors.ts';
 import type { Failure } from './failures.ts';
 import { ResyncQueue } from './resyncQueue.ts';
+import { PAUSED, STREAMING, SupervisorPhases, sentence } from './supervisorPhases.ts';
 import {
   copyOf,
   initialState,
@@ -43,18 +44,17 @@ import {
 /** What the long activities fail with when their worker stops: they are to be run elsewhere, and nothing is wrong. */
 const WORKER_SHUTDOWN = 'WORKER_SHUTDOWN';
 
-/** After so much time without a failure, the next one is the first again. */
-const QUIET_MS = 60_000;
-
 export class Supervisor {
   readonly #pipeline: string;
   readonly #state: SupervisorState;
+  readonly #phases: SupervisorPhases;
   readonly resyncs: ResyncQueue;
 
   /** @param carried the state of the run before this one, as `state` gave it. */
   constructor(pipeline: string, { now, carried }: { now: number; carried?: SupervisorState | undefined }) {
     this.#pipeline = pipeline;
     this.#state = { ...initialState(now), ...(carried && copyOf(carried)) };
+    this.#phases = new SupervisorPhases(this.#state);
     this.resyncs = new ResyncQueue(this.#state.resync);
   }
 
@@ -130,17 +130,17 @@ export class Supervisor {
     this.#adopt(preparation);
     if (!['streaming', 'paused'].includes(this.phase)) return;
     if (preparation.drifted.length > 0) {
-      this.#enter('evolving', now, `The targets are brought up to date: ${preparation.reason}.`);
+      this.#phases.enter('evolving', now, `The targets are brought up to date: ${preparation.reason}.`);
     } else if (!preparation.snapshotNeeded) {
       this.resyncs.need(preparation.resync, iso(now));
     } else if (this.phase === 'streaming') {
-      this.#enter('preparing', now, PREPARING);
+      this.#phases.enter('preparing', now, PREPARING);
     }
   }
 
   changeFailed(failure: Failure, now: number): void {
     this.#state.change = null;
-    this.#recordError(failure, now);
+    this.#phases.recordError(failure, now);
   }
 
   #adopt({ definitionHash, schema, tables }: StreamPreparation): void {
@@ -155,7 +155,7 @@ export class Supervisor {
     if (this.phase !== 'preparing') return;
     this.#adopt(preparation);
     if (preparation.drifted.length > 0) {
-      this.#enter('evolving', now, `The targets are brought up to date: ${preparation.reason}.`);
+      this.#phases.enter('evolving', now, `The targets are brought up to date: ${preparation.reason}.`);
       return;
     }
     // Without a stream table there is nothing to copy, and no connector to watch.
@@ -165,11 +165,11 @@ export class Supervisor {
     this.#state.established = streams && !needed;
     const why = reload ? 'changes were lost between Kafka and ClickHouse' : preparation.reason;
     if (needed) {
-      this.#enter('snapshotting', now, `A snapshot is taken: ${why}.`);
+      this.#phases.enter('snapshotting', now, `A snapshot is taken: ${why}.`);
       return;
     }
     this.resyncs.need(preparation.resync, iso(now));
-    this.#enterStreaming(now);
+    this.#phases.enterStreaming(now);
   }
 
   snapshotFinished(snapshot: SnapshotResult, now: number): void {
@@ -177,23 +177,23 @@ export class Supervisor {
     this.#state.snapshot = snapshot;
     this.#state.established = true;
     this.resyncs.clear();
-    this.#enterStreaming(now);
+    this.#phases.enterStreaming(now);
   }
 
   /** Targets, landing tables and views are as the source is now. What they still lack, preparing finds. */
   evolved(schema: SchemaReport, now: number): void {
     if (this.phase !== 'evolving') return;
     Object.assign(this.#state, { schema, reports: [] });
-    if (this.#state.paused) this.#enterPaused(now);
-    else this.#enter('preparing', now, PREPARING);
+    if (this.#state.paused) this.#phases.enterPaused(now);
+    else this.#phases.enter('preparing', now, PREPARING);
   }
 
   /** The stream activity has landed and committed all it held, because of a pause or because its worker stops. */
   streamEnded(now: number): void {
     if (this.phase !== 'streaming') return;
-    if (this.#state.paused) this.#enterPaused(now);
+    if (this.#state.paused) this.#phases.enterPaused(now);
     // Another worker takes over; that is no failure, so the delays do not grow.
-    else this.#waitFor(now, { delay: backoffMs(1), why: 'The worker that ran the stream was stopped' });
+    else this.#phases.waitFor(now, { delay: backoffMs(1), why: 'The worker that ran the stream was stopped' });
   }
 
   /** The stream failed; it may have been asked to end meanwhile, because the watch has seen the same change. */
@@ -203,7 +203,7 @@ export class Supervisor {
       return;
     }
     this.#state.reports = [failure.details as DriftReport | undefined].filter((report) => report !== undefined);
-    this.#enter('evolving', now, failure.message);
+    this.#phases.enter('evolving', now, failure.message);
   }
 
   /** Preparing, the snapshot, the change of the schema or the stream failed. */
@@ -212,14 +212,14 @@ export class Supervisor {
       this.streamEnded(now);
       return;
     }
-    this.#recordError(failure, now);
+    this.#phases.recordError(failure, now);
     if (failure.code === 'SLOT_LOST') this.#state.established = false;
     if (failure.code === 'OFFSET_LOST') this.#state[isEventLoss(failure) ? 'skip' : 'reload'] = 'offered';
     if (!['preparing', 'snapshotting', 'evolving', 'streaming'].includes(this.phase)) return;
-    if (this.#state.paused) this.#enterPaused(now);
-    else if (failure.code === 'SLOT_LOST') this.#startOver(failure, now);
-    else if (failure.retryable) this.#backOff(now, failure.message);
-    else this.#enter('failed', now, failure.message);
+    if (this.#state.paused) this.#phases.enterPaused(now);
+    else if (failure.code === 'SLOT_LOST') this.#phases.startOver(failure, now);
+    else if (failure.retryable) this.#phases.backOff(now, failure.message);
+    else this.#phases.enter('failed', now, failure.message);
   }
 
   watchStarted(now: number): void {
@@ -238,28 +238,28 @@ export class Supervisor {
     }
     if (failure.code === 'SCHEMA_DRIFT') {
       // A stream that is paused or has failed is followed as well: the schema may have been what it failed at.
-      this.#delayWatch(now);
-      if (['streaming', 'paused', 'failed'].includes(this.phase)) this.#enter('evolving', now, failure.message);
+      this.#phases.delayWatch(now);
+      if (['streaming', 'paused', 'failed'].includes(this.phase)) this.#phases.enter('evolving', now, failure.message);
       return;
     }
-    this.#recordError(failure, now);
+    this.#phases.recordError(failure, now);
     const concernsStream = ['preparing', 'streaming', 'backing off'].includes(this.phase);
     if (failure.code === 'SLOT_LOST') {
       this.#state.established = false;
       if (this.phase === 'paused') this.#state.reason = `${PAUSED} ${sentence(failure.message)}`;
-      else if (this.phase === 'streaming' && !this.#state.paused) this.#startOver(failure, now);
+      else if (this.phase === 'streaming' && !this.#state.paused) this.#phases.startOver(failure, now);
     } else if (failure.retryable) {
-      this.#delayWatch(now);
+      this.#phases.delayWatch(now);
     } else {
       this.#state.watch.stopped = true;
-      if (concernsStream && !this.#state.paused) this.#enter('failed', now, failure.message);
+      if (concernsStream && !this.#state.paused) this.#phases.enter('failed', now, failure.message);
     }
   }
 
   pause(now: number): void {
     if (this.#state.paused) return;
     this.#state.paused = true;
-    if (this.phase === 'backing off' || this.phase === 'failed') this.#enterPaused(now);
+    if (this.phase === 'backing off' || this.phase === 'failed') this.#phases.enterPaused(now);
     else if (this.phase === 'streaming') this.#state.reason = 'Pausing: what has been read is still being landed.';
     else this.#state.reason = `${this.#state.reason} It pauses after that.`;
   }
@@ -278,81 +278,19 @@ export class Supervisor {
     this.#state.attempts = 0;
     if (this.#state.reload === 'offered') this.#state.reload = 'wanted';
     if (this.#state.skip === 'offered') this.#state.skip = 'wanted';
-    this.#enter('preparing', now, PREPARING);
+    this.#phases.enter('preparing', now, PREPARING);
   }
 
   /** Lets the times that have come pass. */
   timer(now: number): void {
     const { retryAt, watch } = this.#state;
     if (this.phase === 'backing off' && retryAt !== null && Date.parse(retryAt) <= now) {
-      this.#enter('preparing', now, PREPARING);
+      this.#phases.enter('preparing', now, PREPARING);
     }
     if (watch.retryAt !== null && Date.parse(watch.retryAt) <= now) watch.retryAt = null;
   }
-
-  #enter(phase: SupervisorPhase, now: number, reason: string): void {
-    Object.assign(this.#state, { phase, since: iso(now), reason: sentence(reason), retryAt: null });
-    if (phase === 'preparing') Object.assign(this.#state.watch, { failures: 0, retryAt: null, stopped: false });
-  }
-
-  #enterStreaming(now: number): void {
-    Object.assign(this.#state, { reports: [], reload: null, skip: null });
-    if (this.#state.paused) this.#enterPaused(now);
-    else this.#enter('streaming', now, STREAMING);
-  }
-
-  #enterPaused(now: number): void {
-    this.#enter('paused', now, PAUSED);
-  }
-
-  #backOff(now: number, why: string): void {
-    this.#countAttempt(now);
-    this.#waitFor(now, { delay: backoffMs(this.#state.attempts), why });
-  }
-
-  #waitFor(now: number, { delay, why }: { delay: number; why: string }): void {
-    this.#enter('backing off', now, `${sentence(why)} The next attempt is made in ${delay / 1000} s.`);
-    this.#state.retryAt = iso(now + delay);
-  }
-
-  /** The first loss is answered at once; one that comes back is not chased in a tight loop. */
-  #startOver(failure: Failure, now: number): void {
-    const quiet = this.#state.attempts === 0 || this.#hasBeenQuiet(now);
-    if (!quiet) {
-      this.#backOff(now, failure.message);
-      return;
-    }
-    this.#countAttempt(now);
-    this.#enter('preparing', now, failure.message);
-  }
-
-  #countAttempt(now: number): void {
-    this.#state.attempts = this.#hasBeenQuiet(now) ? 1 : this.#state.attempts + 1;
-  }
-
-  #hasBeenQuiet(now: number): boolean {
-    return this.phase === 'streaming' && now - Date.parse(this.#state.since) >= QUIET_MS;
-  }
-
-  #delayWatch(now: number): void {
-    const { watch } = this.#state;
-    const quiet = watch.startedAt !== null && now - Date.parse(watch.startedAt) >= QUIET_MS;
-    watch.failures = quiet ? 1 : watch.failures + 1;
-    watch.retryAt = iso(now + backoffMs(watch.failures));
-  }
-
-  #recordError({ code, message }: Failure, now: number): void {
-    this.#state.lastError = { code, message, at: iso(now) };
-  }
 }
-
-const STREAMING = 'Changes flow from Kafka into ClickHouse.';
-const PAUSED = 'Paused by an operator; changes are kept in Kafka.';
 
 function isEventLoss({ details }: Failure): boolean {
   return (details as Partial<LossReport> | undefined)?.kind === 'events';
-}
-
-function sentence(text: string): string {
-  return text.endsWith('.') ? text : `${text}.`;
 }
