@@ -3,6 +3,7 @@ import {
   Connection,
   ServiceError,
   WorkflowExecutionAlreadyStartedError,
+  type WorkflowHandle,
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { RelayPhase, RelayStatus, SupervisorPhase, SupervisorStatus } from '../core/activityTypes.ts';
@@ -45,9 +46,30 @@ export type StreamUpdate = 'resync' | 'reconfigure' | 'addTable' | 'removeTable'
 
 /** A changed definition is planned and applied before the answer comes. */
 const UPDATE_MS = 60_000;
+/** Long enough that it is hardly ever needed. */
+const WAKE_MS = 5000;
 const CONNECT_MS = 5000;
 /** A worker answers within milliseconds; without one, Temporal would let a query wait for long. */
 const QUERY_MS = 3000;
+
+/**
+ * Has a workflow do what an update asks for, and awaits the answer. A server under load was seen to forget the task that
+ * brings an update to a worker, until something else happens to the workflow: so something does, now and then.
+ */
+export async function executeUpdate<T>(
+  handle: Pick<WorkflowHandle, 'executeUpdate' | 'signal'>,
+  update: StreamUpdate,
+  table?: string,
+): Promise<T> {
+  const waking = setInterval(() => void handle.signal('wake').catch(() => undefined), WAKE_MS);
+  try {
+    return table === undefined
+      ? await handle.executeUpdate<T, []>(update)
+      : await handle.executeUpdate<T, [string]>(update, { args: [table] });
+  } finally {
+    clearInterval(waking);
+  }
+}
 
 /** A client of Temporal that knows Tidegate's workflows by their ids. Starting is idempotent: what runs is joined. */
 export class Temporal {
@@ -170,10 +192,7 @@ export class Temporal {
   async updateStream<T>(pipeline: string, update: StreamUpdate, table?: string): Promise<T> {
     const handle = this.client.workflow.getHandle(workflowIds.supervisor(pipeline));
     try {
-      const ask = () =>
-        table === undefined
-          ? handle.executeUpdate<T, []>(update)
-          : handle.executeUpdate<T, [string]>(update, { args: [table] });
+      const ask = () => executeUpdate<T>(handle, update, table);
       return await this.#connection.withDeadline(Date.now() + UPDATE_MS, ask);
     } catch (cause) {
       if (cause instanceof WorkflowNotFoundError) throw notStarted(pipeline);

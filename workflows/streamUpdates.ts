@@ -1,4 +1,4 @@
-import { ApplicationFailure, condition, defineUpdate, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, condition, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
 import type { Reconfigured } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
 import type { Supervisor } from '../core/supervisor.ts';
@@ -12,6 +12,9 @@ export const reconfigureUpdate = defineUpdate<Reconfigured>('reconfigure');
 export const addTableUpdate = defineUpdate<Reconfigured, [table: string]>('addTable');
 /** Likewise, and fails if the table is streamed still. Its target stays. */
 export const removeTableUpdate = defineUpdate<Reconfigured, [table: string]>('removeTable');
+
+/** Changes nothing. The server hands an update to a worker for sure when a signal follows it. */
+export const wakeSignal = defineSignal('wake');
 
 /** @param take runs an input and shows what comes of it. */
 export function handleStreamUpdates(supervisor: Supervisor, take: (input: () => void) => void): void {
@@ -38,6 +41,7 @@ export function handleStreamUpdates(supervisor: Supervisor, take: (input: () => 
     },
     { validator: (table) => typed(() => supervisor.requireResyncable(table)) },
   );
+  setHandler(wakeSignal, () => undefined);
   setHandler(reconfigureUpdate, reconfigure);
   setHandler(
     addTableUpdate,

@@ -51,7 +51,7 @@ export class FakePipeline {
   /** Heartbeats until it is cancelled or broken. */
   async last(activity: keyof Activities, heartbeat: unknown): Promise<void> {
     const context = Context.current();
-    const beat = setInterval(() => context.heartbeat(heartbeat), 50);
+    const beat = setInterval(() => context.heartbeat(heartbeat), 250);
     const broken = new Promise<never>((_, reject) => {
       this.breakers[activity] = reject;
     });
@@ -118,7 +118,7 @@ export class FakeActivities {
         of(name).begin('resyncTable');
         const context = Context.current();
         const progress = { tables: [], startedAt: new Date().toISOString(), step: 'copying' };
-        const beat = setInterval(() => context.heartbeat(progress), 50);
+        const beat = setInterval(() => context.heartbeat(progress), 250);
         try {
           await Promise.race([of(name).copies, context.cancelled]);
         } catch (error) {
@@ -160,7 +160,7 @@ export class FakeActivities {
         of(name).begin('copyReference');
         const tables = [{ table, phase: 'copying' as const, rows: 1, bytes: 10, estimatedRows: 3 }];
         const context = Context.current();
-        const beat = setInterval(() => context.heartbeat({ tables, startedAt: new Date().toISOString() }), 50);
+        const beat = setInterval(() => context.heartbeat({ tables, startedAt: new Date().toISOString() }), 250);
         try {
           await Promise.race([of(name).copies, context.cancelled]);
         } catch (error) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
+import { executeUpdate } from '../../adapters/temporal.ts';
 import type { Reconfigured, SupervisorPhase, SupervisorStatus } from '../../core/activityTypes.ts';
 import { FakeActivities, type FakePipeline, typedFailure } from './fakeActivities.ts';
 import { openNamespace, type TestNamespace } from './namespace.ts';
@@ -181,7 +182,7 @@ describe('superviseStream', { concurrency: true }, () => {
   test('loads one table anew in a child, beside the stream', async () => {
     const { fake, handle } = await start('resynced', withSlot);
     await running(fake);
-    const ticket = await handle.executeUpdate<number, [string]>('resync', { args: ['things'] });
+    const ticket = await executeUpdate<number>(handle, 'resync', 'things');
     const { resynced, phase: reached } = await until(
       () => statusOf(handle),
       ({ resyncs, resynced }) => resyncs.length === 0 && resynced.length === 1,
@@ -190,7 +191,7 @@ describe('superviseStream', { concurrency: true }, () => {
     assert.equal(fake.count('runStream starts'), 1);
     const child = await namespace.client.workflow.getHandle('resync-resynced-things').describe();
     assert.equal(child.status.name, 'COMPLETED');
-    await assert.rejects(handle.executeUpdate<number, [string]>('resync', { args: ['others'] }), ({ cause }: Error) =>
+    await assert.rejects(executeUpdate<number>(handle, 'resync', 'others'), ({ cause }: Error) =>
       /streams no table 'others'. It streams: things/.test(String(cause)),
     );
   });
@@ -202,7 +203,7 @@ describe('superviseStream', { concurrency: true }, () => {
       each.copies = held.promise;
     });
     await running(fake);
-    await handle.executeUpdate<number, [string]>('resync', { args: ['things'] });
+    await executeUpdate<number>(handle, 'resync', 'things');
     await until(
       () => fake.count('resyncTable starts'),
       (n) => n === 1,
@@ -226,7 +227,7 @@ describe('superviseStream', { concurrency: true }, () => {
       each.fail('resyncTable', typedFailure('UNSUPPORTED_SOURCE', 'a strange type'));
     });
     await running(fake);
-    await handle.executeUpdate<number, [string]>('resync', { args: ['things'] });
+    await executeUpdate<number>(handle, 'resync', 'things');
     const { resyncs, phase: reached } = await until(
       () => statusOf(handle),
       ({ resyncs }) => resyncs[0]?.state === 'failed',
@@ -243,11 +244,11 @@ describe('superviseStream', { concurrency: true }, () => {
   test('takes a changed definition over without a pause: what is new is loaded, the stream begins anew', async () => {
     const { fake, handle } = await start('reconfigured', withSlot);
     await running(fake);
-    const unchanged = await handle.executeUpdate<Reconfigured, []>('reconfigure');
+    const unchanged = await executeUpdate<Reconfigured>(handle, 'reconfigure');
     assert.deepEqual(unchanged, { definitionHash: 'hash', streamed: ['things'] });
     assert.equal(fake.count('runStream starts'), 1);
     Object.assign(fake, { hash: 'other', tables: ['things', 'new'], resync: [{ table: 'new', reason: 'it is new' }] });
-    const { streamed } = await handle.executeUpdate<Reconfigured, [string]>('addTable', { args: ['new'] });
+    const { streamed } = await executeUpdate<Reconfigured>(handle, 'addTable', 'new');
     assert.deepEqual(streamed, ['things', 'new']);
     await until(
       () => statusOf(handle),
@@ -264,11 +265,11 @@ describe('superviseStream', { concurrency: true }, () => {
       ['removeTable', 'new', /still streams 'new'/],
       ['removeTable', 'unheard', /No table 'unheard'/],
     ] as const) {
-      const asked = handle.executeUpdate<Reconfigured, [string]>(update, { args: [table] });
+      const asked = executeUpdate<Reconfigured>(handle, update, table);
       await assert.rejects(asked, ({ cause }: Error) => reason.test(String(cause)), `${update} ${table}`);
     }
     Object.assign(fake, { hash: 'third', tables: ['things'] });
-    await handle.executeUpdate<Reconfigured, [string]>('removeTable', { args: ['new'] });
+    await executeUpdate<Reconfigured>(handle, 'removeTable', 'new');
     assert.deepEqual((await statusOf(handle)).streamed, ['things']);
   });
 
@@ -276,7 +277,7 @@ describe('superviseStream', { concurrency: true }, () => {
     const { fake, handle } = await start('misconfigured', withSlot);
     await running(fake);
     fake.fail('prepareStream', typedFailure('SOURCE_NOT_READY', 'no such table'));
-    await assert.rejects(handle.executeUpdate<Reconfigured, []>('reconfigure'), ({ cause }: Error) =>
+    await assert.rejects(executeUpdate<Reconfigured>(handle, 'reconfigure'), ({ cause }: Error) =>
       /no such table/.test(String(cause)),
     );
     const status = await statusOf(handle);
