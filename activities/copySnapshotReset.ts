@@ -15,6 +15,7 @@ import { dropLeftovers, MEANT, runAll } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
 import { evolveHistory } from './evolveHistory.ts';
 import { dropForReload, dropLanding, targetColumns } from './evolveTarget.ts';
+import { stopEngine } from './kafkaEngine.ts';
 import { readHistory } from './schemaRecord.ts';
 
 /** Where a test may break the work off. */
@@ -40,6 +41,7 @@ export async function resetStream(
   const { pipeline, session, applicationName, shapes, onStep } = options;
   const { connector, slot, consumerGroup } = pipeline.stream;
   await endSessions(session, applicationName);
+  await stopEngine(deps, pipeline);
 
   // A connector that does not exist may have left offsets; only a connector that exists can have them deleted.
   const connect = Connect.from(deps.environment);

@@ -27,6 +27,7 @@ import { withHeartbeat } from './copyProgress.ts';
 import type { ActivityDeps } from './deps.ts';
 import { evolveHistory } from './evolveHistory.ts';
 import { applyEvolution, dropForReload, type EvolvedShape, evolvedShape, targetColumns } from './evolveTarget.ts';
+import { stopEngine } from './kafkaEngine.ts';
 import { waitForConnector, waitUntilInKafka } from './resyncWait.ts';
 import { catalogOf, catalogSession } from './schemaDrift.ts';
 import { readHistory, recordSchemas, schemaReport } from './schemaRecord.ts';
@@ -46,6 +47,8 @@ export function evolveTables(
       return await withHeartbeat(
         () => ({ tables: streamTables(pipeline).length }),
         async ({ signal }) => {
+          // ClickHouse may still be reading for a worker that has died.
+          await stopEngine(deps, pipeline);
           const session = await catalogSession(deps, pipeline);
           try {
             const history = await readHistory(deps.clickhouse, pipeline);

@@ -7,6 +7,7 @@ import { topicOf, workflowIds } from '../core/names.ts';
 import { blockedItems, type PlannedStep } from '../core/plan.ts';
 import type { ActivityDeps } from './deps.ts';
 import { planClickHouse } from './plan/clickhouse.ts';
+import { planKafkaEngine } from './plan/kafkaEngine.ts';
 import { planOutbox } from './plan/outbox.ts';
 import { planSource } from './plan/source.ts';
 import { schemaReport } from './schemaRecord.ts';
@@ -20,6 +21,7 @@ export async function planPipeline(deps: ActivityDeps, name: string): Promise<Pl
   const streams = streamLanes(pipeline).length > 0;
   if (streams) steps.push(...(await planTopics(deps, pipeline)));
   steps.push(...(await planClickHouse(deps.clickhouse, found, source)));
+  steps.push(...(await planKafkaEngine(deps, found)));
   if (streamTables(pipeline).length > 0) {
     steps.push({
       system: 'connect',

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { Connect } from '../adapters/connect.ts';
-import { committedOffsets, endOffsets, openKafka } from '../adapters/kafka.ts';
+import { endOffsets, openKafka } from '../adapters/kafka.ts';
 import { currentInsertLsn, emitHeartbeat, readSlot } from '../adapters/replication.ts';
 import type { Pipeline, PipelineTable } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { topicOf } from '../core/names.ts';
 import { sourceConnectorConfig } from './connectorSource.ts';
 import type { ActivityDeps } from './deps.ts';
+import { landedOffsets } from './kafkaEngine.ts';
 import { isConfig } from './watchConnectorKeeper.ts';
 
 const POLL_MS = 200;
@@ -75,11 +76,10 @@ export async function waitUntilInKafka(wait: Omit<TableWait, 'table'> & { deadli
 /** Waits until everything that is in the table's topic now has been committed, so that no insert of before is under way. */
 export async function waitUntilCommitted(deps: ActivityDeps, { pipeline, table, signal }: TableWait): Promise<void> {
   const kafka = openKafka(deps.environment);
-  const group = pipeline.stream.consumerGroup;
   const topics = [topicOf(pipeline, table)];
   const ends = await endOffsets(kafka, topics);
   await poll(signal, async () => {
-    const committed = await bearing(() => committedOffsets(kafka, { group, topics }));
+    const committed = await bearing(() => landedOffsets({ kafka, clickhouse: deps.clickhouse }, pipeline, topics));
     return (
       committed !== null && [...ends].every(([partition, end]) => end === 0n || (committed.get(partition) ?? 0n) >= end)
     );

@@ -100,7 +100,7 @@ export class TopicReader {
   }
 
   async #start(): Promise<void> {
-    await this.#startingOffsets();
+    await startingOffsets(this.#kafka, this.#options);
     const { GROUP_JOIN, CRASH } = this.#consumer.events;
     this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
     this.#consumer.on(CRASH, ({ payload }) => this.#fail(kafkaError(payload.error)));
@@ -172,7 +172,7 @@ export class TopicReader {
   }
 
   async #position(assignment: Record<string, number[]>, generation: number): Promise<void> {
-    const starting = await this.#startingOffsets();
+    const starting = await startingOffsets(this.#kafka, this.#options);
     if (generation !== this.#generation) return;
     for (const [topic, partitions] of Object.entries(assignment)) {
       const next = new Map(partitions.map((partition) => [partition, starting.get(partitionKey(topic, partition))!]));
@@ -181,39 +181,12 @@ export class TopicReader {
     }
   }
 
-  /**
-   * What the group has committed, by `topic:partition`; the first offset there ever was for a partition without a commit.
-   * @throws TidegateError OFFSET_LOST when such an offset is no longer, or not yet, in the topic.
-   */
-  async #startingOffsets(): Promise<Map<string, bigint>> {
-    const { group, topics } = this.#options;
-    const committed = await committedOffsets(this.#kafka, { group, topics });
-    const ends = await endOffsets(this.#kafka, topics);
-    const starting = new Map<string, bigint>();
-    for (const [partition, earliest] of await earliestOffsets(this.#kafka, topics)) {
-      const late = this.#options.lateTopics.some((topic) => partition.startsWith(`${topic}:`));
-      const next = committed.get(partition) ?? (late ? earliest : 0n);
-      const end = ends.get(partition);
-      const lost = late ? eventsLost : changesLost;
-      if (next < earliest) throw lost(`${partition} is read up to ${next} but begins at ${earliest} by now`);
-      if (end !== undefined && next > end) throw lost(`${partition} is read up to ${next} but ends at ${end}`);
-      starting.set(partition, next);
-    }
-    const missing = topics.find((topic) => !starting.has(partitionKey(topic, 0)));
-    if (missing) {
-      throw new TidegateError('SOURCE_NOT_READY', `the topic ${missing} does not exist`, {
-        remedy: `Create it with 'npx tidegate apply'.`,
-      });
-    }
-    return starting;
-  }
-
   /** kafkajs logs that it is about to reset an offset; an error thrown here keeps it from doing so. */
   #refuseReset(message: string): void {
     if (!message.startsWith('Offset out of range, resetting')) return;
     this.#broken = true;
     // Which messages they were says what can be done about it.
-    this.#lost ??= this.#startingOffsets()
+    this.#lost ??= startingOffsets(this.#kafka, this.#options)
       .then(
         () => changesLost('messages were removed before they were read'),
         (error) => error,
@@ -228,6 +201,35 @@ export class TopicReader {
   }
 }
 
+/**
+ * What the group has committed, by `topic:partition`; the first offset there ever was for a partition without a commit.
+ * @throws TidegateError OFFSET_LOST when such an offset is no longer, or not yet, in the topic.
+ */
+export async function startingOffsets(
+  kafka: Kafka,
+  { group, topics, lateTopics }: Pick<ReaderOptions, 'group' | 'topics' | 'lateTopics'>,
+): Promise<Map<string, bigint>> {
+  const committed = await committedOffsets(kafka, { group, topics });
+  const ends = await endOffsets(kafka, topics);
+  const starting = new Map<string, bigint>();
+  for (const [partition, earliest] of await earliestOffsets(kafka, topics)) {
+    const late = lateTopics.some((topic) => partition.startsWith(`${topic}:`));
+    const next = committed.get(partition) ?? (late ? earliest : 0n);
+    const end = ends.get(partition);
+    const lost = late ? eventsLost : changesLost;
+    if (next < earliest) throw lost(`${partition} is read up to ${next} but begins at ${earliest} by now`);
+    if (end !== undefined && next > end) throw lost(`${partition} is read up to ${next} but ends at ${end}`);
+    starting.set(partition, next);
+  }
+  const missing = topics.find((topic) => !starting.has(partitionKey(topic, 0)));
+  if (missing) {
+    throw new TidegateError('SOURCE_NOT_READY', `the topic ${missing} does not exist`, {
+      remedy: `Create it with 'npx tidegate apply'.`,
+    });
+  }
+  return starting;
+}
+
 /** The broker refuses a commit of a member that has to join anew; the reader notices by its next heartbeat. */
 function isRebalance(error: unknown): boolean {
   for (let each = error; each instanceof Error; each = each.cause) {
@@ -237,7 +239,8 @@ function isRebalance(error: unknown): boolean {
   return false;
 }
 
-function changesLost(what: string): TidegateError {
+/** The failure that lets an operator load the tables anew. @param what where, and up to where it was read. */
+export function changesLost(what: string): TidegateError {
   return new TidegateError('OFFSET_LOST', `changes were lost between Kafka and ClickHouse: ${what}`, {
     remedy: 'Resume the stream, which then loads its tables anew; and let Kafka retain messages for longer.',
   });

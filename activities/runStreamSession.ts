@@ -36,10 +36,13 @@ export class StreamSession {
   readonly #freed = new Signal();
   readonly #seams: Required<StreamSeams>;
 
-  /** @param options.aside labels of tables whose messages stay in Kafka. */
+  /**
+   * @param options.aside labels of tables whose messages stay in Kafka.
+   * @param options.progress keeps the figures of several sessions in turn; default: of this one.
+   */
   constructor(
     deps: ActivityDeps,
-    { pipeline, aside }: { pipeline: Pipeline; aside: ReadonlySet<string> },
+    { pipeline, aside, progress }: { pipeline: Pipeline; aside: ReadonlySet<string>; progress?: ProgressKeeper },
     seams: StreamSeams,
   ) {
     const none = async () => undefined;
@@ -49,7 +52,7 @@ export class StreamSession {
     };
     const keeper = new DeadLetterKeeper(deps.clickhouse, pipeline);
     const topics = streamLanes(pipeline).filter(({ label }) => !aside.has(label));
-    this.progress = new ProgressKeeper(topics.map(({ label }) => label));
+    this.progress = progress ?? new ProgressKeeper(topics.map(({ label }) => label));
     const lanes = topics.map((each) => {
       const { kind, label, topic } = each;
       return new Lane({

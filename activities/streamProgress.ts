@@ -45,6 +45,14 @@ export class ProgressKeeper {
     if (marks?.lsn != null) progress.lastLsn = formatLsn(marks.lsn);
   }
 
+  /** ClickHouse has taken messages in by itself. @param waitingMs how long what it has not may have waited. */
+  takenIn(table: string, { messages, waitingMs }: { messages: number; waitingMs: number }): void {
+    const progress = this.#tables.get(table)!;
+    progress.messages += messages;
+    progress.rate.add(messages);
+    progress.lagMs = waitingMs;
+  }
+
   setAside(table: string, messages: number): void {
     this.#tables.get(table)!.deadLetters += messages;
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { committedOffsets, endOffsets, type Offsets, openKafka } from '../adapters/kafka.ts';
+import { endOffsets, type Offsets, openKafka } from '../adapters/kafka.ts';
 import { currentInsertLsn, emitHeartbeat, readSlot } from '../adapters/replication.ts';
 import { Temporal } from '../adapters/temporal.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
@@ -9,6 +9,7 @@ import { eventLanes } from '../core/lanes.ts';
 import type { Lsn } from '../core/lsn.ts';
 import { topicOf } from '../core/names.ts';
 import type { ActivityDeps } from './deps.ts';
+import { landedOffsets } from './kafkaEngine.ts';
 
 export const POLL_MS = 200;
 const HURRY_MS = 1000;
@@ -118,12 +119,14 @@ async function waitForStream(
 ): Promise<Offsets> {
   const { pipeline, topics, signal, patienceMs } = options;
   const kafka = openKafka(deps.environment);
-  const group = pipeline.stream.consumerGroup;
   const ends = await endOffsets(kafka, topics);
   const patience = new Progress(patienceMs);
   let askedAt = Number.NEGATIVE_INFINITY;
   for (;;) {
-    const waiting = waitingMessages(ends, await committedOffsets(kafka, { group, topics }));
+    const waiting = waitingMessages(
+      ends,
+      await landedOffsets({ kafka, clickhouse: deps.clickhouse }, pipeline, topics),
+    );
     if (waiting === 0n) return ends;
     if (performance.now() - askedAt > ASK_MS) {
       await refusePaused(deps, { pipeline, waiting });

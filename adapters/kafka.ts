@@ -110,6 +110,17 @@ export async function groupTopics(kafka: Kafka, group: string): Promise<string[]
   });
 }
 
+/** Forgets the consumer groups whose names begin so and that have no member; those that have one stay. */
+export async function deleteEmptyGroups(kafka: Kafka, prefix: string): Promise<void> {
+  await withAdmin(kafka, async (admin) => {
+    const all = (await admin.listGroups()).groups.map(({ groupId }) => groupId);
+    const named = all.filter((group) => group.startsWith(prefix));
+    const { groups } = named.length === 0 ? { groups: [] } : await admin.describeGroups(named);
+    const empty = groups.filter(({ members }) => members.length === 0).map(({ groupId }) => groupId);
+    if (empty.length > 0) await admin.deleteGroups(empty);
+  });
+}
+
 /** The offset that follows the last message of each partition. */
 export async function endOffsets(kafka: Kafka, topics: readonly string[]): Promise<Offsets> {
   return await topicOffsets(kafka, topics, 'high');

@@ -19,6 +19,10 @@ const objectName = z.string().min(1).max(200);
 /** Five fields of digits, lists, ranges, steps and names; Temporal checks the values. */
 const cron = z.string().regex(/^(\S+\s+){4}\S+$/, 'must be a cron expression of five fields, in UTC');
 
+/** Who moves changes from Kafka into the landing tables. */
+export const INGESTS = ['activity', 'kafka-engine'] as const;
+export type Ingest = (typeof INGESTS)[number];
+
 const tableSchema = z.strictObject({
   /** `stream`: replicated through CDC. `reference`: loaded whole on a schedule. */
   load: z.enum(['stream', 'reference']).default('stream'),
@@ -83,6 +87,11 @@ const pipelineSchema = z.strictObject({
       /** Partitions and replicas of each table's topic. A topic that exists is given more partitions, never fewer. */
       partitions: z.int().min(1).max(1000).default(1),
       replicationFactor: z.int().min(1).max(32).default(1),
+      /**
+       * Who takes the changes in: the stream activity, or ClickHouse itself by tables of its Kafka engine, `<table>_kafka`
+       * and `<table>_mv`, which the activity then watches. The setting `<PIPELINE>_INGEST` of the environment goes before.
+       */
+      ingest: z.enum(INGESTS).default('activity'),
     })
     .prefault({}),
   /** What becomes of messages that cannot be loaded; default: each is set aside, however many there are. */
@@ -142,6 +151,7 @@ export interface Pipeline {
     /** Of each table's topic. */
     partitions: number;
     replicationFactor: number;
+    ingest: Ingest;
   };
   /** How many dead letters may be outstanding before the stream stops; null: any number. */
   deadLetters: { stopAfter: number | null };
@@ -226,6 +236,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
       consumerGroup: stream.consumerGroup ?? `tidegate-${name}`,
       partitions: stream.partitions,
       replicationFactor: stream.replicationFactor,
+      ingest: stream.ingest,
     },
   };
   const inputs = {

@@ -1,6 +1,8 @@
 import type { Pipeline } from './definition.ts';
 import {
   DEAD_LETTERS_TABLE,
+  kafkaTableName,
+  kafkaViewName,
   landingName,
   landingViewName,
   PERIODS_TABLE,
@@ -50,15 +52,18 @@ function topicsOf(pipeline: Omit<Pipeline, 'source'>): Made[] {
   ];
 }
 
-function objectsOf({ tables, events, views, marts }: Omit<Pipeline, 'source'>): Made[] {
+function objectsOf({ stream, tables, events, views, marts }: Omit<Pipeline, 'source'>): Made[] {
   const made = (owner: string, names: readonly (string | null)[]): Made[] =>
     names.flatMap((name) => (name === null ? [] : [{ name, owner }]));
   return [
     ...made('Tidegate itself', OWN_TABLES),
-    ...tables.flatMap(({ label, target, load, currentView }) => {
+    ...tables.flatMap((table) => {
+      const { label, target, load, currentView } = table;
       if (load === 'reference') return made(label, [target]);
       const landing = [landingName(target), landingViewName(target)];
-      return made(label, [target, currentView, ...landing, truncationsName(target), truncationsViewName(target)]);
+      const engine = stream.ingest === 'kafka-engine' ? [kafkaTableName(table), kafkaViewName(table)] : [];
+      const truncations = [truncationsName(target), truncationsViewName(target)];
+      return made(label, [target, currentView, ...landing, ...truncations, ...engine]);
     }),
     ...events.flatMap(({ label, target, currentView }) =>
       made(`events.${label}`, [target, currentView, landingName(target), landingViewName(target)]),

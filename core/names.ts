@@ -42,6 +42,14 @@ export function truncationsViewName(target: string): string {
   return `${target}_truncations_mv`;
 }
 
+/** The table of ClickHouse's Kafka engine, and the view behind it, where a stream table is taken in by them. */
+export function kafkaTableName({ name }: Pick<PipelineTable, 'name'>): string {
+  return `${name}_kafka`;
+}
+export function kafkaViewName({ name }: Pick<PipelineTable, 'name'>): string {
+  return `${name}_mv`;
+}
+
 /** The Null-engine table that a COPY of rows is inserted into, and the view behind it. */
 export function copyLandingName(target: string): string {
   return `${target}_copy`;

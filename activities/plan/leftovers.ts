@@ -11,6 +11,8 @@ import { TidegateError } from '../../core/errors.ts';
 import { chTable } from '../../core/identifiers.ts';
 import { streamLanes } from '../../core/lanes.ts';
 import {
+  kafkaTableName,
+  kafkaViewName,
   landingName,
   landingViewName,
   SNAPSHOTS_TABLE,
@@ -22,6 +24,7 @@ import type { PlannedStep } from '../../core/plan.ts';
 import { diffSchedules, wantedSchedules } from '../../core/schedules.ts';
 import { MEANT } from '../copyTarget.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { findEngine, ingestOf, stopEngine } from '../kafkaEngine.ts';
 
 /**
  * What a pipeline has made and its definition names no more, in the order in which it is to be dropped. Only what bears a
@@ -39,6 +42,7 @@ export async function planLeftovers(deps: ActivityDeps, name: string): Promise<P
     ...(recorded ? await slots(environment, about) : []),
     ...(await topics(environment, about)),
     ...(await tables(clickhouse, about)),
+    ...(await engineObjects(deps, pipeline)),
     ...(await orNotLookedFor('temporal', () => schedules(environment, about))),
   ];
 }
@@ -176,6 +180,18 @@ async function tables(clickhouse: ClickHouse, { pipeline, all }: About): Promise
     ...goneViews.map(({ name }) => drop('view', name, [name])),
     ...gone.map((target) => drop('table', target, [...besides(target), target])),
   ];
+}
+
+/** ClickHouse still reads Kafka, though the stream activity is to: until that runs, or because nothing runs any more. */
+async function engineObjects(deps: ActivityDeps, pipeline: Pipeline): Promise<PlannedStep[]> {
+  const engine = await findEngine(deps.clickhouse, pipeline);
+  const wanted = ingestOf(deps.environment, pipeline) === 'kafka-engine' ? streamTables(pipeline) : [];
+  const named = new Set(wanted.flatMap((table) => [kafkaTableName(table), kafkaViewName(table)]));
+  const gone = engine?.names.filter((name) => !named.has(name)) ?? [];
+  if (gone.length === 0) return [];
+  const detail = `ClickHouse reads Kafka by them, and no definition wants it: ${gone.join(', ')}`;
+  const object = `Kafka engine of ${pipeline.database}`;
+  return [dropStep('clickhouse', object, { detail, apply: () => stopEngine(deps, pipeline) })];
 }
 
 async function schedules(environment: Environment, { pipeline, all }: About): Promise<PlannedStep[]> {

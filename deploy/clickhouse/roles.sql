@@ -10,6 +10,8 @@ GRANT SHOW, SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE ON wms.* TO 
 GRANT SHOW, SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE ON reports_db.* TO tidegate_writer;
 GRANT TABLE ENGINE ON * TO tidegate_writer;
 GRANT SELECT ON system.* TO tidegate_writer;
+-- For pipelines whose changes ClickHouse takes in by its own Kafka engine.
+GRANT KAFKA ON *.* TO tidegate_writer;
 
 -- Dashboards read.
 GRANT SHOW, SELECT ON wms.* TO tidegate_reader;

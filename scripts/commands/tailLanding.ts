@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
+import { landedOffsets } from '../../activities/kafkaEngine.ts';
 import type { ClickHouse } from '../../adapters/clickhouse.ts';
-import { committedOffsets, type Offsets, partitionKey } from '../../adapters/kafka.ts';
+import { type Offsets, partitionKey } from '../../adapters/kafka.ts';
 import type { TailedMessage } from '../../adapters/kafkaTail.ts';
 import type { Pipeline } from '../../core/definition.ts';
 import { chTable } from '../../core/identifiers.ts';
@@ -69,8 +70,7 @@ export class Landing {
   async #offsets(): Promise<Offsets> {
     if (this.#committed === null || Date.now() - this.#askedAt >= ASK_MS) {
       this.#askedAt = Date.now();
-      const about = { group: this.#pipeline.stream.consumerGroup, topics: this.#topics };
-      this.#committed = committedOffsets(this.#sources.kafka, about);
+      this.#committed = landedOffsets(this.#sources, this.#pipeline, this.#topics);
     }
     return await this.#committed;
   }

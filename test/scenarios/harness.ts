@@ -4,11 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Kafka } from 'kafkajs';
+import { landedOffsets } from '../../activities/kafkaEngine.ts';
 import { ClickHouse } from '../../adapters/clickhouse.ts';
 import { Connect } from '../../adapters/connect.ts';
 import { Definitions } from '../../adapters/definitions.ts';
 import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
-import { committedOffsets, endOffsets, openKafka } from '../../adapters/kafka.ts';
+import { endOffsets, openKafka } from '../../adapters/kafka.ts';
 import { type StreamView, Temporal } from '../../adapters/temporal.ts';
 import type { ResyncDone } from '../../core/activityTypes.ts';
 import {
@@ -35,7 +36,7 @@ export interface ScenarioOptions {
   /** The tables to replicate, as a definition names them, or as it describes them. */
   tables: readonly string[] | PipelineInput['tables'];
   /** What the definition has besides tables; topics get the scenario's name in front of theirs. */
-  further?: Pick<PipelineInput, 'events' | 'outboxes' | 'views' | 'marts'>;
+  further?: Pick<PipelineInput, 'stream' | 'events' | 'outboxes' | 'views' | 'marts'>;
   /** Files of the definition's folder, by name. */
   files?: Readonly<Record<string, string>>;
   /** What else the definition says of its stream; default: nothing. */
@@ -62,7 +63,9 @@ export class Scenario implements AsyncDisposable {
   readonly connect: Connect;
   readonly kafka: Kafka;
   readonly temporal: Temporal;
-  readonly #definitions: Definitions;
+  /** What workers that are started from now on find in their environment besides. */
+  settings: Record<string, string> = {};
+  readonly definitions: Definitions;
   readonly #folder: string;
   readonly #input: PipelineInput;
   #edits = 0;
@@ -91,7 +94,7 @@ export class Scenario implements AsyncDisposable {
     this.connect = Connect.from(environment);
     this.kafka = openKafka(environment);
     const found = () => ({ pipeline: this.pipeline, folder, hash: `scenario ${this.#edits}` });
-    this.#definitions = new Definitions(
+    this.definitions = new Definitions(
       new Map([[pipeline.name, found()]]),
       async () => new Map([[pipeline.name, found()]]),
     );
@@ -163,8 +166,8 @@ export class Scenario implements AsyncDisposable {
 
   /** @param deathAt where the workers, in a child, kill themselves. */
   startWorkers(deathAt?: DeathAt): void {
-    const { environment } = this;
-    if (this.#inProcess) this.#workers = startInProcess({ environment, definitions: this.#definitions });
+    const environment = this.environment.with(this.settings);
+    if (this.#inProcess) this.#workers = startInProcess({ environment, definitions: this.definitions });
     else this.#workers = startChild({ environment, ...(deathAt && { deathAt }) });
   }
 
@@ -268,10 +271,7 @@ export class Scenario implements AsyncDisposable {
     const ends = await endOffsets(this.kafka, this.topics);
     const behind = async () => {
       await this.failIfStopped();
-      const committed = await committedOffsets(this.kafka, {
-        group: this.pipeline.stream.consumerGroup,
-        topics: this.topics,
-      });
+      const committed = await landedOffsets(this, this.pipeline, this.topics);
       return [...ends].filter(([partition, end]) => (committed.get(partition) ?? 0n) < end);
     };
     await until(behind, (left) => left.length === 0, { what: 'the topics are committed up to their ends', ...options });

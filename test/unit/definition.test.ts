@@ -14,7 +14,7 @@ suite('a pipeline definition', () => {
       stream: {
         ...{ connector: 'shop', topicPrefix: 'shop', slot: 'tidegate_shop' },
         ...{ publication: 'tidegate_shop', consumerGroup: 'tidegate-shop' },
-        ...{ partitions: 1, replicationFactor: 1 },
+        ...{ partitions: 1, replicationFactor: 1, ingest: 'activity' },
       },
       deadLetters: { stopAfter: null },
       tables: [
