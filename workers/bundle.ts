@@ -8,6 +8,7 @@ import type { WorkflowBundleOption } from '@temporalio/worker';
 import type { Environment } from '../adapters/environment.ts';
 
 const workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
+const workflowInterceptorModules = [fileURLToPath(new URL('../workflows/typedArguments.ts', import.meta.url))];
 
 /**
  * The code of all workflows in one file, as the worker runs it: built here in a second or two, or taken from the file
@@ -34,7 +35,11 @@ if (import.meta.main) {
     process.exitCode = 1;
   } else {
     const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
-    const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+    const { code } = await bundleWorkflowCode({
+      workflowsPath,
+      workflowInterceptorModules,
+      logger: new DefaultLogger('WARN'),
+    });
     await writeFile(file, code);
   }
 }

@@ -66,6 +66,15 @@ describe('mergeMart', { concurrency: true }, () => {
     assert.equal(partition?.status, 'COMPLETED');
   });
 
+  test('takes the list of its arguments as one value, which is all that the form of the Web UI can send', async () => {
+    const handle = await namespace.client.workflow.start('mergeMart', {
+      ...{ workflowId: 'merge-typed-daily-january', taskQueue: 'batch' },
+      args: [['typed', 'daily', days('2026-01-30', '2026-02-02')]],
+    });
+    const result: MergeResult = await handle.result();
+    assert.deepEqual([result.parts.length, result.days], [2, 4]);
+  });
+
   test('merges of one partition run one after another, and what waits is merged at once', async () => {
     const letGo = holdMerges('queue');
     const first = await startMerge('queue', days('2026-01-01'), 'first');
