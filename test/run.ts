@@ -14,11 +14,30 @@ import { startStack } from '../stack/stack.ts';
 const LEVELS = ['unit', 'replay', 'workflow', 'integration', 'scenarios', 'e2e'] as const;
 const ON_SHARED_STACK: readonly string[] = ['replay', 'workflow', 'integration', 'scenarios'];
 
+/** They start first, the longest at the head, so that none is left to run alone at the end; see what a run prints last. */
+const LONGEST: readonly string[] = [
+  'outbox',
+  'faults',
+  'marts',
+  'martsKilled',
+  'verify',
+  'verifyLive',
+  'faultsMessages',
+];
+
 const asked = process.argv.slice(2);
 const files = (level: string): string[] =>
   globSync(`test/${level}/**/*.test.ts`)
     .filter((file) => asked.length === 0 || asked.some((part) => part === level || file.endsWith(part)))
     .sort();
+
+function longestFirst(paths: readonly string[]): string[] {
+  const rank = (path: string) => {
+    const at = LONGEST.findIndex((name) => path.endsWith(`/${name}.test.ts`));
+    return at < 0 ? LONGEST.length : at;
+  };
+  return paths.toSorted((a, b) => rank(a) - rank(b));
+}
 
 /** Runs a command with its output shown; rejects when it fails. */
 async function run(command: string, args: string[], env: Record<string, string> = {}): Promise<void> {
@@ -35,8 +54,7 @@ async function runTests(
   { concurrency, env = {} }: { concurrency: number; env?: Record<string, string> },
 ) {
   if (paths.length === 0) return;
-  const limit = [`--test-concurrency=${concurrency}`, '--test-timeout=900000'];
-  await run(process.execPath, ['--test', '--test-reporter=spec', ...limit, ...paths], env);
+  await run(process.execPath, ['test/runFiles.ts', String(concurrency), ...longestFirst(paths)], env);
 }
 
 async function runOnSharedStack(): Promise<void> {
@@ -47,8 +65,8 @@ async function runOnSharedStack(): Promise<void> {
   try {
     // Once for all tests that start workers.
     const bundle = join(home, 'workflows.js');
-    await run(process.execPath, ['workers/bundle.ts', bundle]);
-    await runTests(paths, { concurrency: 2, env: { TIDEGATE_HOME: home, TIDEGATE_WORKFLOW_BUNDLE: bundle } });
+    await run(process.execPath, ['test/bundle/build.ts', bundle]);
+    await runTests(paths, { concurrency: 4, env: { TIDEGATE_HOME: home, TIDEGATE_WORKFLOW_BUNDLE: bundle } });
   } finally {
     await stack.stop();
     rmSync(home, { recursive: true, force: true });

@@ -1,0 +1,26 @@
+import { relative, resolve } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+/**
+ * Runs test files as `node --test` does, but in the order in which they are named, and then says which took longest:
+ * `node runFiles.ts CONCURRENCY FILE...`
+ */
+const [concurrency, ...files] = process.argv.slice(2);
+const TIMEOUT_MS = 900_000;
+const SHOWN = 10;
+
+const seconds = new Map<string, number>();
+const running = run({
+  ...{ files: files.map((file) => resolve(file)), concurrency: Number(concurrency), timeout: TIMEOUT_MS },
+});
+running.on('test:summary', ({ file, duration_ms }) => {
+  if (file !== undefined) seconds.set(file, duration_ms / 1000);
+});
+running.on('test:fail', () => {
+  process.exitCode = 1;
+});
+for await (const text of running.compose(new spec())) process.stdout.write(text);
+const slowest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, SHOWN);
+console.log(`# the slowest of ${seconds.size} files:`);
+for (const [file, took] of slowest) console.log(`# ${took.toFixed(0).padStart(5)} s  ${relative('.', file)}`);
