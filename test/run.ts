@@ -80,7 +80,7 @@ try {
   }
   await runTests(files('unit'), { concurrency: 2 });
   await runOnSharedStack();
-  await runTests(files('e2e'), { concurrency: 1 });
+  await runTests(files('e2e'), { concurrency: 2 });
 } catch (error) {
   console.error(messageOf(error));
   process.exitCode = 1;
