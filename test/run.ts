@@ -16,13 +16,20 @@ const ON_SHARED_STACK: readonly string[] = ['replay', 'workflow', 'integration',
 
 /** They start first, the longest at the head, so that none is left to run alone at the end; see what a run prints last. */
 const LONGEST: readonly string[] = [
-  'outbox',
-  'faults',
-  'marts',
-  'martsKilled',
-  'verify',
-  'verifyLive',
-  'faultsMessages',
+  'scenarios/outbox',
+  'scenarios/faults',
+  'scenarios/resyncKilled',
+  'scenarios/marts',
+  'scenarios/martsKilled',
+  'scenarios/verifyLive',
+  'scenarios/verify',
+  'scenarios/resync',
+  'scenarios/faultsMessages',
+  'scenarios/faultsEvents',
+  'scenarios/drift',
+  'integration/stack',
+  'e2e/operations',
+  'e2e/ownDatabase',
 ];
 
 const asked = process.argv.slice(2);
@@ -33,16 +40,22 @@ const files = (level: string): string[] =>
 
 function longestFirst(paths: readonly string[]): string[] {
   const rank = (path: string) => {
-    const at = LONGEST.findIndex((name) => path.endsWith(`/${name}.test.ts`));
+    const at = LONGEST.findIndex((name) => path === `test/${name}.test.ts`);
     return at < 0 ? LONGEST.length : at;
   };
   return paths.toSorted((a, b) => rank(a) - rank(b));
 }
 
+/** What node has compiled, for the hundreds of processes that a run starts. */
+const compiled = mkdtempSync(join(tmpdir(), 'tidegate-compiled-'));
+
 /** Runs a command with its output shown; rejects when it fails. */
 async function run(command: string, args: string[], env: Record<string, string> = {}): Promise<void> {
   const started = performance.now();
-  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...env },
+  });
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   if (code !== 0) throw new Error(`${command} ${args.slice(0, 3).join(' ')} failed after ${seconds} s`);
@@ -84,4 +97,6 @@ try {
 } catch (error) {
   console.error(messageOf(error));
   process.exitCode = 1;
+} finally {
+  rmSync(compiled, { recursive: true, force: true });
 }

@@ -7,7 +7,7 @@ const fileOf = (relative: string) => fileURLToPath(new URL(relative, import.meta
 
 const { code } = await bundleWorkflowCode({
   workflowsPath: fileOf('../../workflows/index.ts'),
-  workflowInterceptorModules: [fileOf('heartbeatTimeouts.ts')],
+  workflowInterceptorModules: [fileOf('sooner.ts')],
   logger: new DefaultLogger('WARN'),
 });
 await writeFile(process.argv[2]!, code);
