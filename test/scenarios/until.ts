@@ -21,6 +21,6 @@ export async function until<T>(
       const shown = JSON.stringify(answer, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
       throw new Error(`${what}: not within ${deadlineMs / 1000} s, but ${shown}\n${await state()}`);
     }
-    await delay(50);
+    await delay(100);
   }
 }

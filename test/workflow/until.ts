@@ -18,6 +18,6 @@ export async function until<T>(ask: () => Promise<T> | T, wanted: (answer: T) =>
       last = String(error);
     }
     if (Date.now() > deadline) throw new Error(`still not as expected: ${last}`);
-    await delay(30);
+    await delay(100);
   }
 }
