@@ -7,7 +7,7 @@ import { spec } from 'node:test/reporters';
  * `node runFiles.ts CONCURRENCY FILE...`
  */
 const [concurrency, ...files] = process.argv.slice(2);
-const TIMEOUT_MS = 900_000;
+const TIMEOUT_MS = 1_200_000;
 const SHOWN = 10;
 
 const stopping = new AbortController();

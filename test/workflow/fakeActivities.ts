@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { withHeartbeat } from '../../activities/copyProgress.ts';
 import { refuseToEndUnasked } from '../../activities/runStreamEnding.ts';
 import type {
   SchemaReport,
@@ -46,6 +47,14 @@ export class FakePipeline {
     this.events.push(`${activity} starts`);
     const fault = this.faults[activity]?.shift();
     if (fault) throw fault;
+  }
+
+  /** Heartbeats until copies and merges are let go. */
+  async held(): Promise<void> {
+    await withHeartbeat(
+      () => undefined,
+      () => this.copies,
+    );
   }
 
   /** Heartbeats until it is cancelled or broken. */
@@ -110,7 +119,7 @@ export class FakeActivities {
       },
       async copySnapshot(name): Promise<SnapshotResult> {
         of(name).begin('copySnapshot');
-        await of(name).copies;
+        await of(name).held();
         of(name).slot = true;
         return { lsn: '0/1', slot: 'slot', tables: [{ table: 'things', rows: 3, bytes: 30 }], seconds: 0.5 };
       },
@@ -184,13 +193,13 @@ export class FakeActivities {
       },
       async mergeDays(name, _mart, { partition, days }) {
         of(name).begin('mergeDays');
-        await of(name).copies;
+        await of(name).held();
         of(name).events.push(`merged ${days.map(({ day }) => day).join(' ')}`);
         return { partition, days: days.map(({ day }) => day), rows: days.length, seconds: 0.1 };
       },
       async verifyTables(name) {
         of(name).begin('verifyTables');
-        await of(name).copies;
+        await of(name).held();
         return of(name).report ?? { pipeline: name, lsn: '0/2', ok: true, tables: [], seconds: 0.1 };
       },
     };
