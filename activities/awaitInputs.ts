@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { captureUrl } from '../adapters/captureUrl.ts';
 import { CopySessions } from '../adapters/postgresCopySessions.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
-import type { PipelineMart } from '../core/definitionMarts.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
+import type { Lane } from '../core/lanes.ts';
 import { formatLsn } from '../core/lsn.ts';
-import { findMart, martInputs } from '../core/martInputs.ts';
+import { findAnyMart, keyedInputs, martInputs } from '../core/martInputs.ts';
 import type { AwaitProgress, MergeActivities, Watermark } from '../core/mergeTypes.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -26,14 +26,16 @@ export function awaitInputs(deps: ActivityDeps): Pick<MergeActivities, 'awaitInp
   return {
     async awaitInputs(name, martName): Promise<Watermark> {
       const { pipeline } = deps.definitions.get(name);
-      const mart = findMart(pipeline, martName);
-      const progress: AwaitProgress = { waitingFor: mart.inputs.join(', '), problem: null };
+      const found = findAnyMart(pipeline, martName);
+      const inputs = 'byDays' in found ? martInputs(pipeline, found.byDays) : keyedInputs(pipeline, found.byKeys);
+      const waitingFor = inputs.map(({ target }) => target).join(', ');
+      const progress: AwaitProgress = { waitingFor, problem: null };
       return await withHeartbeat(
         () => progress,
         async ({ signal }) => {
           for (;;) {
             try {
-              return await reach(deps, { pipeline, mart, signal });
+              return await reach(deps, { pipeline, mart: martName, inputs, signal });
             } catch (error) {
               if (!(error instanceof TidegateError && PASSING.includes(error.code))) throw error;
               progress.problem = messageOf(error);
@@ -48,20 +50,20 @@ export function awaitInputs(deps: ActivityDeps): Pick<MergeActivities, 'awaitInp
 
 interface Reach {
   pipeline: Pipeline;
-  mart: PipelineMart;
+  mart: string;
+  inputs: readonly Lane[];
   signal: AbortSignal;
 }
 
-async function reach(deps: ActivityDeps, { pipeline, mart, signal }: Reach): Promise<Watermark> {
+async function reach(deps: ActivityDeps, { pipeline, mart, inputs, signal }: Reach): Promise<Watermark> {
   // Read before any end is: what is in a topic, or committed, by then is below the ends that are waited for.
   const at = new Date().toISOString();
-  const inputs = martInputs(pipeline, mart);
   const changes = inputs.filter(({ kind }) => kind === 'changes').map(({ label }) => label);
   let lsn: string | null = null;
   if (changes.length > 0) {
     await using sessions = new CopySessions({
       url: captureUrl(deps.environment, pipeline),
-      applicationName: `tidegate merge ${pipeline.name} ${mart.name}`,
+      applicationName: `tidegate merge ${pipeline.name} ${mart}`,
       signal,
     });
     const others = streamTables(pipeline).filter(({ label }) => !changes.includes(label));

@@ -7,6 +7,7 @@ import { copySnapshot } from './copySnapshot.ts';
 import type { ActivityDeps } from './deps.ts';
 import { evolveTables } from './evolveTables.ts';
 import { mergeDays } from './mergeDays.ts';
+import { mergeKeys } from './mergeKeys.ts';
 import { planMerge } from './planMerge.ts';
 import { prepareStream } from './prepareStream.ts';
 import { resyncTable } from './resyncTable.ts';
@@ -30,6 +31,7 @@ export function createActivities(deps: ActivityDeps): StreamActivities & BatchAc
     ...awaitInputs(deps),
     ...planMerge(deps),
     ...mergeDays(deps),
+    ...mergeKeys(deps),
   });
 }
 

@@ -13,13 +13,11 @@ import { PERIODS_TABLE } from '../core/names.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import { dropLeftovers, MEANT } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
+import { MART_REFUSALS } from './martRefusals.ts';
 import { readSql } from './readSql.ts';
 
 /** Where a test may break the work off. */
 export type MergeStep = 'recorded' | 'created' | 'kept' | 'selected' | 'swapped' | 'noted';
-
-/** ClickHouse's codes for a SELECT that no retry mends: of its text, its names and types, and of throwIf. */
-const REFUSALS = new Set([6, 8, 16, 20, 42, 43, 44, 46, 47, 53, 62, 70, 179, 184, 215, 386, 395, 407, 456]);
 
 /** What one attempt works on. */
 interface Attempt {
@@ -128,7 +126,7 @@ export function mergeDays(
       const settings = { database: pipeline.database, log_comment: aside, insert_deduplicate: 0 };
       await clickhouse.command(sql, { params, settings, signal });
     } catch (cause) {
-      if (!(cause instanceof ClickHouseError) || !REFUSALS.has(Number(cause.code))) throw cause;
+      if (!(cause instanceof ClickHouseError) || !MART_REFUSALS.has(Number(cause.code))) throw cause;
       throw new TidegateError('MART_REFUSED', `ClickHouse refuses the SELECT of ${mart.name}: ${messageOf(cause)}`, {
         remedy: `Correct ${mart.file}; its columns must be those of the table.`,
         cause,

@@ -1,6 +1,6 @@
 import { dayAfter, daysBetween, partitionOf, startOf } from '../core/days.ts';
 import type { PipelineMart } from '../core/definitionMarts.ts';
-import { findMart } from '../core/martInputs.ts';
+import { findAnyMart, findMart } from '../core/martInputs.ts';
 import { daysSql, FIRST_DAY, type MartDay, outstandingDays } from '../core/marts.ts';
 import type { MergeActivities, MergePart, MergePlan } from '../core/mergeTypes.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -10,6 +10,8 @@ export function planMerge(deps: ActivityDeps): Pick<MergeActivities, 'planMerge'
   return {
     async planMerge(name, martName, { days, outstandingUpTo }): Promise<MergePlan> {
       const { pipeline, hash } = deps.definitions.get(name);
+      if (!days && 'byKeys' in findAnyMart(pipeline, martName))
+        return { definitionHash: hash, byKeys: true, parts: [] };
       const mart = findMart(pipeline, martName);
       const now = Date.now();
       const wanted = new Set(days ? daysBetween(days) : []);
@@ -20,7 +22,7 @@ export function planMerge(deps: ActivityDeps): Pick<MergeActivities, 'planMerge'
         const outstanding = outstandingDays(found, { upTo: outstandingUpTo, between: daysBetween });
         for (const day of outstanding) if (readyAt(mart, day) <= now) wanted.add(day);
       }
-      return { definitionHash: hash, parts: partsOf(mart, [...wanted].sort(), now) };
+      return { definitionHash: hash, byKeys: false, parts: partsOf(mart, [...wanted].sort(), now) };
     },
   };
 }

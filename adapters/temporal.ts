@@ -8,7 +8,7 @@ import {
 } from '@temporalio/client';
 import type { RelayPhase, RelayStatus, SupervisorPhase, SupervisorStatus } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
-import type { MergeRequest } from '../core/mergeTypes.ts';
+import type { KeysRequest, MergeRequest } from '../core/mergeTypes.ts';
 import { TASK_QUEUES, workflowIds } from '../core/names.ts';
 import { searchAttributes } from '../core/searchAttributes.ts';
 import type { Environment } from './environment.ts';
@@ -144,6 +144,18 @@ export class Temporal {
       table: mart,
       summary: `Merge ${pipeline}.${mart}, ${days ? `${days.from} to ${days.to}` : 'all days that need it'}`,
     });
+  }
+
+  /** Has a mart merged by keys, with all that is committed at the source by now; also when a merge of it runs already. */
+  async startKeysMerge(pipeline: string, mart: string, asked: KeysRequest): Promise<string> {
+    const workflowId = workflowIds.merge(pipeline, mart, 'keys');
+    await this.client.workflow.signalWithStart('mergeMart', {
+      ...{ workflowId, args: [pipeline, mart, { keys: true }], taskQueue: TASK_QUEUES.batch },
+      ...{ signal: 'mergeKeys', signalArgs: [asked] },
+      typedSearchAttributes: searchAttributes({ pipeline, table: mart }),
+      staticSummary: `Merge ${pipeline}.${mart} by keys`,
+    });
+    return workflowId;
   }
 
   async #start(type: string, options: StartOptions): Promise<string> {

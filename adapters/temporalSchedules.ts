@@ -1,6 +1,13 @@
 import { type Client, type ScheduleDescription, ScheduleNotFoundError } from '@temporalio/client';
 import { TASK_QUEUES } from '../core/names.ts';
-import { type ExistingSchedule, fingerprint, policyOf, subjectOf, type WantedSchedule } from '../core/schedules.ts';
+import {
+  EVERY,
+  type ExistingSchedule,
+  fingerprint,
+  policyOf,
+  subjectOf,
+  type WantedSchedule,
+} from '../core/schedules.ts';
 import { searchAttributes } from '../core/searchAttributes.ts';
 
 /** A schedule's own memo says whose it is; schedules that people made by hand lack it. */
@@ -76,7 +83,9 @@ function definitionOf({ id, cron, work, note }: WantedSchedule) {
   const { overlap, catchupMs } = policyOf(work);
   return {
     // The server turns cron text into calendars but keeps the comment, by which the text is found again.
-    spec: { cronExpressions: [`${cron} #${cron}`] },
+    spec: cron.startsWith(EVERY)
+      ? { intervals: [{ every: cron.slice(EVERY.length) as `${number}s` }] }
+      : { cronExpressions: [`${cron} #${cron}`] },
     action: {
       type: 'startWorkflow' as const,
       workflowType: 'startScheduled',
@@ -92,7 +101,11 @@ function definitionOf({ id, cron, work, note }: WantedSchedule) {
 }
 
 function fingerprintOf({ spec, action, policies }: ScheduleDescription): string {
-  const cron = (spec.calendars ?? []).map((calendar) => calendar.comment ?? '').join(' | ');
+  const texts = [
+    ...(spec.calendars ?? []).map((calendar) => calendar.comment ?? ''),
+    ...(spec.intervals ?? []).map(({ every }) => `${EVERY}${every / 1000}s`),
+  ];
+  const cron = texts.join(' | ');
   const policy = { overlap: String(policies.overlap), catchupMs: policies.catchupWindow };
   return fingerprint({ cron, work: action.args?.[0], policy });
 }

@@ -14,6 +14,9 @@ import {
   keyNames,
   type MappedColumn,
   mappedColumns,
+  NO_MESSAGE,
+  OFFSET_COLUMN,
+  PARTITION_COLUMN,
   type TargetShape,
   VERSION_COLUMN,
 } from './typeMapping.ts';
@@ -143,6 +146,7 @@ function targetBody(shape: TargetShape, columns: readonly MappedColumn[]): strin
   const orderBy = `ORDER BY (${keys.map(({ column }) => chIdentifier(column.name)).join(', ')})${nullable}`;
   if (shape.table.load === 'reference') return `(${definitions.join(', ')}) ENGINE = MergeTree ${orderBy}`;
   definitions.push(`${VERSION_COLUMN} UInt128`, `${DELETED_COLUMN} UInt8`);
+  definitions.push(`${PARTITION_COLUMN} Int32 DEFAULT ${NO_MESSAGE.repaired}`, `${OFFSET_COLUMN} Int64`);
   return `(${definitions.join(', ')}) ENGINE = ReplacingMergeTree(${VERSION_COLUMN}, ${DELETED_COLUMN}) ${orderBy}`;
 }
 

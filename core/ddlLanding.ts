@@ -2,7 +2,16 @@ import type { SourceColumn } from './catalog.ts';
 import { LANDED_LSN, versionExpression } from './ddlCurrent.ts';
 import { chIdentifier, chLiteral } from './identifiers.ts';
 import { debeziumName } from './names.ts';
-import { DELETED_COLUMN, type MappedColumn, type TargetShape, unavailableText, VERSION_COLUMN } from './typeMapping.ts';
+import {
+  DELETED_COLUMN,
+  type MappedColumn,
+  NO_MESSAGE,
+  OFFSET_COLUMN,
+  PARTITION_COLUMN,
+  type TargetShape,
+  unavailableText,
+  VERSION_COLUMN,
+} from './typeMapping.ts';
 import type { Conversion } from './typeMappingRule.ts';
 
 /**
@@ -60,11 +69,13 @@ export function landingViewSelect(options: LandingConversions): string {
     rows:
       `SELECT ${texts.map((text, index) => `${text} AS ${textName(index)}`).join(', ')}, ` +
       `${keyMoves ? movedKey(keys) : 'op'} AS _tidegate_op, ${LANDED_LSN} AS _tidegate_lsn, ` +
-      `_partition AS _tidegate_partition, _reread AS _tidegate_reread, ` +
-      `_offset AS _tidegate_offset FROM ${landing} WHERE op != 't'`,
+      `_partition AS ${PARTITION_COLUMN}, _reread AS _tidegate_reread, ` +
+      `_offset AS ${OFFSET_COLUMN} FROM ${landing} WHERE op != 't'`,
     further: [
-      `${versionExpression('_tidegate_lsn', '_tidegate_offset')} AS ${VERSION_COLUMN}`,
+      `${versionExpression('_tidegate_lsn', OFFSET_COLUMN)} AS ${VERSION_COLUMN}`,
       `toUInt8(_tidegate_op = 'd') AS ${DELETED_COLUMN}`,
+      PARTITION_COLUMN,
+      OFFSET_COLUMN,
     ],
     checks: [...sourceChecks(), ...unsure],
   });
@@ -145,7 +156,12 @@ export function copyViewSelect(
     columns,
     rows: `SELECT ${texts.join(', ')} FROM ${landing}`,
     further:
-      version === null ? [] : [`toUInt128('${version}') AS ${VERSION_COLUMN}`, `toUInt8(0) AS ${DELETED_COLUMN}`],
+      version === null
+        ? []
+        : [
+            ...[`toUInt128('${version}') AS ${VERSION_COLUMN}`, `toUInt8(0) AS ${DELETED_COLUMN}`],
+            ...[`toInt32(${NO_MESSAGE.copied}) AS ${PARTITION_COLUMN}`, `toInt64(0) AS ${OFFSET_COLUMN}`],
+          ],
     checks: [],
   });
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { eventSchema, type PipelineEvent, parseEvent } from './definitionEvents.ts';
 import { historySchema, type TableHistory } from './definitionHistory.ts';
+import { type KeyedMart, keyedMartSchema, parseKeyedMart } from './definitionKeyedMarts.ts';
 import { martSchema, type PipelineMart, parseMart } from './definitionMarts.ts';
 import { sharedName } from './definitionNames.ts';
 import { outboxSchema, type PipelineOutbox, parseOutbox } from './definitionOutbox.ts';
@@ -50,6 +51,19 @@ const tableSchema = z.strictObject({
   hash: z.array(z.string().min(1)).default([]),
   /** When a reference table is loaded, in UTC; default: 03:00 every day. */
   schedule: cron.optional(),
+});
+
+type MartInput = z.input<typeof martSchema> | z.input<typeof keyedMartSchema>;
+/** A mart with a period is merged by days, any other by keys; so a wrong field is told as one of its own kind. */
+const anyMartSchema = z.custom<MartInput>().transform((mart, context) => {
+  const byDays = typeof mart === 'object' && mart !== null && ('period' in mart || 'late' in mart);
+  const parsed = byDays
+    ? { byDays: martSchema.safeParse(mart), byKeys: null }
+    : { byDays: null, byKeys: keyedMartSchema.safeParse(mart) };
+  for (const { path, message } of (parsed.byDays ?? parsed.byKeys)?.error?.issues ?? []) {
+    context.issues.push({ code: 'custom', input: mart, path, message });
+  }
+  return { byDays: parsed.byDays?.data, byKeys: parsed.byKeys?.data };
 });
 
 const viewSchema = z.strictObject({
@@ -109,8 +123,8 @@ const pipelineSchema = z.strictObject({
   outboxes: z.record(z.string(), outboxSchema).default({}),
   /** Views over the targets, created in this order. */
   views: z.array(viewSchema).default([]),
-  /** Tables derived from targets, merged a period at a time; by their names in ClickHouse. */
-  marts: z.record(objectName, martSchema).default({}),
+  /** Tables derived from targets, merged a period at a time or by changed keys; by their names in ClickHouse. */
+  marts: z.record(objectName, anyMartSchema).default({}),
 });
 
 /** What a pipeline file exports: the shape people write. */
@@ -159,7 +173,10 @@ export interface Pipeline {
   events: readonly PipelineEvent[];
   outboxes: readonly PipelineOutbox[];
   views: readonly { name: string; file: string }[];
+  /** Those that are merged a period at a time. */
   marts: readonly PipelineMart[];
+  /** Those that are merged by changed keys; each after its inputs. */
+  keyedMarts: readonly KeyedMart[];
 }
 
 /** Gives a definition file its types: `export default definePipeline({...})`. */
@@ -243,6 +260,15 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     changes: pipelineTables.filter(({ load }) => load === 'stream').map(({ target }) => target),
     events: pipelineEvents,
   };
+  const targets = [
+    ...pipelineTables.filter(({ load, history }) => load === 'stream' && history === null),
+    ...pipelineEvents,
+  ].map(({ target }) => target);
+  const keyedMarts: KeyedMart[] = [];
+  for (const [each, { byKeys }] of Object.entries(marts)) {
+    const known = { targets, marts: keyedMarts.map((mart) => mart.name) };
+    if (byKeys) keyedMarts.push(parseKeyedMart([each, byKeys], known, invalid));
+  }
   const pipeline: Pipeline = {
     name,
     source,
@@ -253,7 +279,10 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     events: pipelineEvents,
     outboxes: pipelineOutboxes,
     views,
-    marts: Object.entries(marts).map((mart) => parseMart(mart, inputs, invalid)),
+    marts: Object.entries(marts).flatMap(([each, { byDays }]) =>
+      byDays ? [parseMart([each, byDays], inputs, invalid)] : [],
+    ),
+    keyedMarts,
   };
   const shared = sharedName(pipeline);
   if (shared) throw invalid(shared);

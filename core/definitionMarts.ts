@@ -10,7 +10,8 @@ import { isTimeType } from './eventTypes.ts';
  */
 const name = z.string().min(1).max(200);
 const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
-const duration = z
+/** A length of time as definitions write it, like `2h`; in seconds once it is parsed. */
+export const duration = z
   .string()
   .regex(/^\d{1,6}[smhd]$/, 'must be a number with s, m, h or d, like 2h')
   .transform((text) => Number(text.slice(0, -1)) * UNITS[text.at(-1) as keyof typeof UNITS]);

@@ -3,8 +3,10 @@ import {
   DEAD_LETTERS_TABLE,
   kafkaTableName,
   kafkaViewName,
+  keyedRowsName,
   landingName,
   landingViewName,
+  MERGES_TABLE,
   PERIODS_TABLE,
   SCHEMA_TABLE,
   SNAPSHOTS_TABLE,
@@ -14,7 +16,7 @@ import {
 } from './names.ts';
 
 /** Tables that Tidegate keeps for itself in a pipeline's database. */
-export const OWN_TABLES = [DEAD_LETTERS_TABLE, SNAPSHOTS_TABLE, SCHEMA_TABLE, PERIODS_TABLE];
+export const OWN_TABLES = [DEAD_LETTERS_TABLE, SNAPSHOTS_TABLE, SCHEMA_TABLE, PERIODS_TABLE, MERGES_TABLE];
 
 /** One name that a pipeline makes, and what it is for, as people write that. */
 interface Made {
@@ -52,7 +54,7 @@ function topicsOf(pipeline: Omit<Pipeline, 'source'>): Made[] {
   ];
 }
 
-function objectsOf({ stream, tables, events, views, marts }: Omit<Pipeline, 'source'>): Made[] {
+function objectsOf({ stream, tables, events, views, marts, keyedMarts }: Omit<Pipeline, 'source'>): Made[] {
   const made = (owner: string, names: readonly (string | null)[]): Made[] =>
     names.flatMap((name) => (name === null ? [] : [{ name, owner }]));
   return [
@@ -70,6 +72,7 @@ function objectsOf({ stream, tables, events, views, marts }: Omit<Pipeline, 'sou
     ),
     ...views.flatMap(({ name }) => made('a view', [name])),
     ...marts.flatMap(({ name }) => made('a mart', [name])),
+    ...keyedMarts.flatMap(({ name }) => made('a mart', [name, keyedRowsName(name)])),
   ];
 }
 

@@ -12,8 +12,16 @@ export interface Watermark {
 export interface MergeRequest {
   /** These, both included, also when they are merged already. */
   days?: { from: string; to: string };
+  /** Of a mart by keys, and then nothing else: merged at once, with what has landed by now, and again when that is asked for. */
+  keys?: true;
   /** And all that are not merged or dirty up to this one, included, as far as all their input may have landed. */
   outstandingUpTo?: string;
+}
+
+/** What somebody wants of a mart by keys. */
+export interface KeysRequest {
+  /** All keys are merged, not only those whose input has changed. */
+  rebuild: boolean;
 }
 
 /** Days of one partition that may be merged from the same moment on. */
@@ -27,6 +35,8 @@ export interface MergePart {
 export interface MergePlan {
   /** SHA-256 of the definition that the activity resolved, for the record. */
   definitionHash: string;
+  /** True for a mart that is merged by keys; then there are no parts. */
+  byKeys: boolean;
   parts: MergePart[];
 }
 
@@ -44,11 +54,28 @@ export interface MergedPart {
   seconds: number;
 }
 
+/** Result of mergeKeys. */
+export interface MergedKeys {
+  mart: string;
+  keys: number;
+  /** Rows of the mart that these keys have now. */
+  rows: number;
+  /** Whether all keys were merged, and why; null when only those whose input had changed were. */
+  rebuilt: string | null;
+  /** Why nothing was merged; null when it was. */
+  waiting: string | null;
+  seconds: number;
+  /** The marts that read this one, in the order in which they are to be merged. */
+  followers: string[];
+}
+
 /** Result of mergeMart. */
 export interface MergeResult {
   parts: MergedPart[];
   days: number;
   rows: number;
+  /** Of a mart by keys: the last merge of it, and of each that follows it. */
+  byKeys?: MergedKeys[];
 }
 
 /** What mergeMart answers to the query `progress`. */
@@ -70,6 +97,15 @@ export interface MergeProgress {
   written: number;
 }
 
+/** Heartbeat of mergeKeys. */
+export interface KeysProgress {
+  step: 'finding keys' | 'merging keys' | 'noting' | 'done';
+  mart: string;
+  /** How many keys are to be merged, as far as that is known, and how many are. */
+  keys: number;
+  merged: number;
+}
+
 /** Heartbeat of awaitInputs. */
 export interface AwaitProgress {
   waitingFor: string;
@@ -88,4 +124,9 @@ export interface MergeActivities {
    * was computed from. Running it again gives the same. Never two of a partition at once. Heartbeats MergeProgress.
    */
   mergeDays(pipeline: string, mart: string, work: { partition: string; days: DayToMerge[] }): Promise<MergedPart>;
+  /**
+   * Selects anew the rows of the keys whose input has changed since the last merge, or of all. Running it again changes
+   * nothing. Of two at once the one that began later goes on. Heartbeats KeysProgress.
+   */
+  mergeKeys(pipeline: string, mart: string, options: { rebuild: boolean }): Promise<MergedKeys>;
 }

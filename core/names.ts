@@ -82,6 +82,14 @@ export const SCHEMA_TABLE = 'tidegate_schema';
 /** The table in the pipeline's database that notes which days of its marts are merged, and from what. */
 export const PERIODS_TABLE = 'tidegate_periods';
 
+/** The table in the pipeline's database that notes from what its marts by keys were merged last. */
+export const MERGES_TABLE = 'tidegate_merges';
+
+/** The table with the rows of a mart by keys, versions and removed rows included; the mart's own name is that of the view. */
+export function keyedRowsName(mart: string): string {
+  return `${mart}_versions`;
+}
+
 export const TASK_QUEUES = { stream: 'stream', batch: 'batch' } as const;
 
 export const workflowIds = {
@@ -90,7 +98,7 @@ export const workflowIds = {
   resync: (pipeline: string, table: string) => `resync-${pipeline}-${table}`,
   reference: (pipeline: string, table: string) => `reference-${pipeline}-${table}`,
   verify: (pipeline: string) => `verify-${pipeline}`,
-  /** @param what a partition, a range of days as `from..to`, the day of a scheduled run, or `outstanding`. */
+  /** @param what a partition, a range of days as `from..to`, the day of a scheduled run, `outstanding`, or `keys`. */
   merge: (pipeline: string, mart: string, what: string) => `merge-${pipeline}-${mart}-${what}`,
   relay: (pipeline: string) => `outbox-${pipeline}`,
 } as const;

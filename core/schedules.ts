@@ -5,12 +5,14 @@ import { scheduleIds } from './names.ts';
 export type ScheduledWork =
   | { kind: 'reference'; pipeline: string; table: string }
   | { kind: 'verify'; pipeline: string }
-  | { kind: 'merge'; pipeline: string; mart: string };
+  | { kind: 'merge'; pipeline: string; mart: string }
+  /** Of a mart by keys. */
+  | { kind: 'refresh'; pipeline: string; mart: string };
 
 /** A schedule as the definitions want it. */
 export interface WantedSchedule {
   id: string;
-  /** Five fields, in UTC. */
+  /** Five fields, in UTC; or `@every 60s`. */
   cron: string;
   work: ScheduledWork;
   /** For a person reading the list of schedules. */
@@ -42,8 +44,11 @@ export interface ScheduleChanges {
 /** The label of the one table or mart that the work is about; undefined when it is about a whole pipeline. */
 export function subjectOf(work: ScheduledWork): string | undefined {
   if (work.kind === 'verify') return undefined;
-  return work.kind === 'merge' ? work.mart : work.table;
+  return work.kind === 'reference' ? work.table : work.mart;
 }
+
+/** What a schedule's text begins with that has an interval. */
+export const EVERY = '@every ';
 
 /** When every pipeline is verified, in UTC: after the default time of reference loads. */
 const VERIFY_CRON = '30 4 * * *';
@@ -65,13 +70,19 @@ export function wantedSchedules(pipelines: readonly Pipeline[]): WantedSchedule[
         note: `Merges ${name}.${mart} for the day before`,
       };
     });
+    const refreshes = pipeline.keyedMarts.flatMap(({ name: mart, refreshSeconds }): WantedSchedule[] => {
+      if (refreshSeconds === null) return [];
+      const work: ScheduledWork = { kind: 'refresh', pipeline: name, mart };
+      const cron = `${EVERY}${refreshSeconds}s`;
+      return [{ id: scheduleIds.merge(name, mart), cron, work, note: `Merges ${name}.${mart} by keys` }];
+    });
     const verify: WantedSchedule = {
       id: scheduleIds.verify(name),
       cron: VERIFY_CRON,
       work: { kind: 'verify', pipeline: name },
       note: `Compares ${name} with its source`,
     };
-    return [...loads, ...merges, verify];
+    return [...loads, ...merges, ...refreshes, verify];
   });
 }
 
@@ -97,7 +108,11 @@ export const SCHEDULE_POLICY = { overlap: 'SKIP', catchupMs: 3_600_000 } as cons
  */
 const MERGE_POLICY = { overlap: 'ALLOW_ALL', catchupMs: 86_400_000 } as const satisfies SchedulePolicy;
 
-export function policyOf({ kind }: ScheduledWork): typeof SCHEDULE_POLICY | typeof MERGE_POLICY {
+/** The next refresh does what a missed one would have done. */
+const REFRESH_POLICY = { overlap: 'SKIP', catchupMs: 10_000 } as const satisfies SchedulePolicy;
+
+export function policyOf({ kind }: ScheduledWork): { overlap: 'SKIP' | 'ALLOW_ALL'; catchupMs: number } {
+  if (kind === 'refresh') return REFRESH_POLICY;
   return kind === 'merge' ? MERGE_POLICY : SCHEDULE_POLICY;
 }
 

@@ -39,6 +39,15 @@ export const VERSION_COLUMN = '_version';
 export const DELETED_COLUMN = '_deleted';
 
 /**
+ * Where a stream table's row came from: partition and offset of its message. The row that is current has those of the
+ * message that made it so, by which marts find what has changed. PARTITION_COLUMN has other values for rows of no message.
+ */
+export const PARTITION_COLUMN = '_tidegate_partition';
+export const OFFSET_COLUMN = '_tidegate_offset';
+/** PARTITION_COLUMN of a row that was written by a repair, and of one that was copied. */
+export const NO_MESSAGE = { repaired: -1, copied: -2 } as const;
+
+/**
  * The columns that are replicated, in the source's order. Debezium does not send generated columns, so a stream leaves
  * them out; a reference load has them.
  * @throws TidegateError UNSUPPORTED_SOURCE naming the column, with the remedy.

@@ -96,3 +96,9 @@ export const { mergeDays } = proxyActivities<BatchActivities>({
   startToCloseTimeout: '7 days',
   summary: 'Build the partition aside and swap it in',
 });
+
+export const { mergeKeys } = proxyActivities<BatchActivities>({
+  ...retried,
+  startToCloseTimeout: '7 days',
+  summary: 'Select the rows of changed keys anew',
+});

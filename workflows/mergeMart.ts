@@ -18,6 +18,7 @@ import type { MartProgress, MergedPart, MergePart, MergeRequest, MergeResult, Wa
 import { workflowIds } from '../core/names.ts';
 import { searchAttributes } from '../core/searchAttributes.ts';
 import { awaitInputs, planMerge } from './activities.ts';
+import { AskedMerges, mergeByKeys } from './mergeByKeys.ts';
 import { addDaysSignal, type MergeAnswer, mergedSignal, mergePartition } from './mergePartition.ts';
 import { publish } from './publish.ts';
 
@@ -30,7 +31,7 @@ interface Earlier {
 export const progressQuery = defineQuery<MartProgress>('progress');
 
 /**
- * Merges days of a mart, partition by partition.
+ * Merges days of a mart, partition by partition; or a mart by keys.
  * @param request default: every day up to the one before the start that is not merged, or dirty.
  * @param earlier what the run before this one has left, when there were too many partitions for one.
  */
@@ -40,6 +41,8 @@ export async function mergeMart(
   request?: MergeRequest,
   earlier?: Earlier,
 ): Promise<MergeResult> {
+  const asked = new AskedMerges();
+  if (request?.keys) return await mergeByKeys(pipeline, mart, asked);
   const merged = earlier?.merged ?? [];
   const answers: MergeAnswer[] = [];
   let remaining = earlier?.parts ?? [];
@@ -55,6 +58,7 @@ export async function mergeMart(
   let watermark = await awaitInputs(pipeline, mart);
   if (!earlier) {
     const plan = await planMerge(pipeline, mart, request ?? { outstandingUpTo: dayAfter(today, -1) });
+    if (plan.byKeys) return await mergeByKeys(pipeline, mart, asked);
     remaining = plan.parts;
   }
   for (let part = remaining[0]; part; part = remaining[0]) {

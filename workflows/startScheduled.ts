@@ -57,6 +57,14 @@ function childOf(work: ScheduledWork): { type: string; workflowId: string; args:
     return { type: 'loadReference', workflowId, args: [pipeline, table], summary: `Load ${pipeline}.${table}` };
   }
   const { mart } = work;
+  if (kind === 'refresh') {
+    const workflowId = workflowIds.merge(pipeline, mart, 'keys');
+    const request: MergeRequest = { keys: true };
+    return {
+      ...{ type: 'mergeMart', workflowId, args: [pipeline, mart, request] },
+      summary: `Merge ${pipeline}.${mart} by keys`,
+    };
+  }
   const day = dayAfter(dayOf(scheduledTime()), -1);
   const request: MergeRequest = { days: { from: day, to: day }, outstandingUpTo: day };
   const workflowId = workflowIds.merge(pipeline, mart, day);

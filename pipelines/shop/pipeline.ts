@@ -13,5 +13,20 @@ export default definePipeline({
     orders: { target: 'orders_versions', currentView: 'orders' },
     order_items: { target: 'order_items_versions', currentView: 'order_items' },
   },
-  views: [{ name: 'sales', file: 'marts/sales.sql' }],
+  marts: {
+    sales: {
+      file: 'marts/sales.sql',
+      key: ['order_item_id'],
+      // By time, for dashboards ask for ranges of it.
+      orderBy: ['ordered_at', 'order_item_id'],
+      inputs: {
+        order_items_versions: { order_item_id: 'order_item_id' },
+        orders_versions: { order_id: 'order_id' },
+        products_versions: { product_id: 'product_id' },
+        sellers_versions: { seller_id: 'seller_id' },
+        users_versions: { user_id: 'user_id' },
+      },
+      refreshEvery: '1m',
+    },
+  },
 });

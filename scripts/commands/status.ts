@@ -14,16 +14,22 @@ export function registerStatus(program: Command, context: CommandContext): void 
       const temporal = await context.temporal();
       const { readStatus } = await import('./statusReport.ts');
       const { martLine, readMarts } = await import('./statusMarts.ts');
+      const { keyedMartLine, readKeyedMarts } = await import('./statusKeyedMarts.ts');
       const { environment, clickhouse } = context;
       const sources = { environment, temporal, clickhouse };
-      const [reports, marts] = await Promise.all([readStatus(sources, pipelines), readMarts(sources, pipelines)]);
+      const [reports, marts, keyedMarts] = await Promise.all([
+        readStatus(sources, pipelines),
+        readMarts(sources, pipelines),
+        readKeyedMarts(sources, pipelines),
+      ]);
       if (json) {
-        const all = reports.map((report, index) => ({ ...report, marts: marts[index] }));
+        const all = reports.map((report, index) => ({ ...report, marts: marts[index], keyedMarts: keyedMarts[index] }));
         console.log(JSON.stringify({ pipelines: all }, null, 2));
         return;
       }
       const texts = reports.map((report, index) => {
-        const martLines = marts[index]!.flatMap((mart) => wrap(`  ${martLine(mart)}`, '    '));
+        const lines = [...marts[index]!.map(martLine), ...keyedMarts[index]!.map(keyedMartLine)];
+        const martLines = lines.flatMap((line) => wrap(`  ${line}`, '    '));
         return [...statusLines(report, Date.now()), ...martLines].join('\n');
       });
       console.log(texts.join('\n\n'));

@@ -1,7 +1,7 @@
 import type { PendingActivity } from '../../adapters/temporalWork.ts';
 import type { CopyProgress, ReferenceResult, VerifyProgress, VerifyReport } from '../../core/activityTypes.ts';
 import { failureOf } from '../../core/failures.ts';
-import type { AwaitProgress, MergeProgress } from '../../core/mergeTypes.ts';
+import type { AwaitProgress, KeysProgress, MergeProgress } from '../../core/mergeTypes.ts';
 import type { CommandContext } from '../context.ts';
 import { formatBytes, formatCount } from '../output.ts';
 
@@ -57,6 +57,7 @@ export function activityNews({ started, attempt, heartbeat, lastFailure }: Pendi
   if (!started) return 'waiting for a worker';
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
   if (isVerifying(heartbeat)) return verifyNews(heartbeat) + again;
+  if (isMergingKeys(heartbeat)) return keysNews(heartbeat) + again;
   const { tables, step, waitingFor, problem, ...counts } = (heartbeat ?? {}) as Partial<
     CopyProgress & Omit<MergeProgress, 'step'> & AwaitProgress & { step: string }
   >;
@@ -71,6 +72,14 @@ export function activityNews({ started, attempt, heartbeat, lastFailure }: Pendi
 function mergeNews({ step, partition, read, written }: MergeProgress): string {
   const counts = read > 0 ? `: ${formatCount(read)} rows read, ${formatCount(written)} written` : '';
   return `partition ${partition}: ${step}${counts}`;
+}
+
+function isMergingKeys(heartbeat: unknown): heartbeat is KeysProgress {
+  return heartbeat !== null && typeof heartbeat === 'object' && 'merged' in heartbeat;
+}
+
+function keysNews({ mart, step, merged, keys }: KeysProgress): string {
+  return `${mart}: ${step}${keys > 0 ? `, ${formatCount(merged)} of ${formatCount(keys)}` : ''}`;
 }
 
 function isVerifying(heartbeat: unknown): heartbeat is VerifyProgress {

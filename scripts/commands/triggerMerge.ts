@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import type { Temporal } from '../../adapters/temporal.ts';
 import { dayOf, refusedRange } from '../../core/days.ts';
 import { TidegateError } from '../../core/errors.ts';
-import { findMart } from '../../core/martInputs.ts';
-import type { MartProgress, MergeRequest, MergeResult } from '../../core/mergeTypes.ts';
+import { findAnyMart } from '../../core/martInputs.ts';
+import type { KeysRequest, MartProgress, MergeRequest, MergeResult } from '../../core/mergeTypes.ts';
 import { workflowIds } from '../../core/names.ts';
 import { type CommandContext, splitLoadName } from '../context.ts';
 import { formatCount, formatDuration } from '../output.ts';
@@ -13,20 +13,32 @@ interface MergeOptions {
   from?: string;
   to?: string;
   dirty?: true;
+  rebuild?: true;
 }
 
 export function registerTriggerMerge(trigger: Command, context: CommandContext): void {
   trigger
     .command('merge')
     .argument('<pipeline.mart>')
-    .description('merge days of a mart, in UTC: these, or all that are not merged or dirty')
+    .description(
+      'merge days of a mart, in UTC: these, or all that need it; or a mart by keys, with what is committed by now',
+    )
     .option('--from <day>', 'first day, like 2026-01-31')
     .option('--to <day>', 'last day, included; default: the first')
     .option('--dirty', 'every day up to yesterday that is not merged, or has got late events since')
+    .option('--rebuild', 'of a mart by keys: all keys, not only those whose input has changed')
     .action(async (written: string, options: MergeOptions) => {
       const name = splitLoadName(written);
       const [pipeline] = await context.pipelines(name.pipeline);
-      const mart = findMart(pipeline!, name.table);
+      const found = findAnyMart(pipeline!, name.table);
+      if ('byKeys' in found) {
+        const asked = keysRequestOf(options);
+        await context.requireWorkers('batch');
+        const about = { pipeline: pipeline!.name, mart: found.byKeys.name, asked, say: console.log };
+        for (const line of keysLines(await runKeysMerge(await context.temporal(), about))) console.log(line);
+        return;
+      }
+      const mart = found.byDays;
       const request = requestOf(options);
       await context.requireWorkers('batch');
       const about = { pipeline: pipeline!.name, mart: mart.name, request, say: console.log };
@@ -36,11 +48,20 @@ export function registerTriggerMerge(trigger: Command, context: CommandContext):
 }
 
 /** @throws TidegateError INVALID_SETTING. */
-function requestOf({ from, to = from, dirty }: MergeOptions): Pick<MergeRequest, 'days'> {
+function keysRequestOf({ from, to, dirty, rebuild }: MergeOptions): KeysRequest {
+  if (from === undefined && to === undefined && !dirty) return { rebuild: rebuild === true };
+  throw new TidegateError('INVALID_SETTING', 'the mart is merged by keys, so it has no days to name', {
+    remedy: 'Leave --from, --to and --dirty out; --rebuild merges all keys.',
+  });
+}
+
+/** @throws TidegateError INVALID_SETTING. */
+function requestOf({ from, to = from, dirty, rebuild }: MergeOptions): Pick<MergeRequest, 'days'> {
   const wrong = (what: string) =>
     new TidegateError('INVALID_SETTING', what, {
       remedy: 'Give --from and --to, or --dirty for all days that need it.',
     });
+  if (rebuild) throw wrong('the mart is merged by days, each of which is always built anew');
   if (dirty && to === undefined) return {};
   if (dirty || from === undefined || to === undefined) throw wrong('these options do not say which days to merge');
   const refused = refusedRange({ from, to }, dayOf(Date.now()));
@@ -87,4 +108,24 @@ export function mergeLines(name: string, { parts, days, rows }: MergeResult): st
     }),
     `${name}: ${days === 0 ? 'nothing to merge' : `merged ${countOf(days)}, ${formatCount(rows)} rows`}`,
   ];
+}
+
+/** Has a mart by keys merged and waits for it, telling what it does. @throws an Error with the failure's own line. */
+export async function runKeysMerge(
+  temporal: Temporal,
+  { pipeline, mart, asked, say }: { pipeline: string; mart: string; asked: KeysRequest; say: Say },
+): Promise<MergeResult> {
+  const { followWork } = await import('../../adapters/temporalWork.ts');
+  const workflowId = await temporal.startKeysMerge(pipeline, mart, asked);
+  const onActivities = newsOf(pipeline, say);
+  return await orItsReason(followWork<MergeResult>(temporal.client, { workflowId, onActivities }));
+}
+
+/** What a merge by keys has done, one line a mart. */
+export function keysLines({ byKeys = [] }: MergeResult): string[] {
+  return byKeys.map(({ mart, keys, rows, rebuilt, waiting, seconds }) => {
+    if (waiting !== null) return `${mart}: nothing was merged: ${waiting}`;
+    const why = rebuilt === null ? '' : `, all of them, for ${rebuilt}`;
+    return `${mart}: merged ${formatCount(keys)} keys${why}: ${formatCount(rows)} rows in ${formatDuration(seconds * 1000)}`;
+  });
 }

@@ -43,7 +43,8 @@ const pipeline = parsePipeline(
 );
 const found = { pipeline, folder, hash: 'hash' };
 const deps = { environment, clickhouse, definitions: new Definitions(new Map([[name, found]])) };
-const activities: MergeActivities = { ...awaitInputs(deps), ...planMerge(deps), ...mergeDays(deps) };
+type Activities = Omit<MergeActivities, 'mergeKeys'>;
+const activities: Activities = { ...awaitInputs(deps), ...planMerge(deps), ...mergeDays(deps) };
 const inActivity = <T>(work: () => Promise<T>): Promise<T> => new MockActivityEnvironment().run(work) as Promise<T>;
 
 before(async () => {
@@ -99,7 +100,7 @@ async function processed(from: string, to: string): Promise<boolean> {
   return Boolean(row!.processed);
 }
 
-async function merge(days: { from: string; to: string }, work: MergeActivities = activities): Promise<void> {
+async function merge(days: { from: string; to: string }, work: Activities = activities): Promise<void> {
   const watermark = await inActivity(() => activities.awaitInputs(name, 'daily'));
   const { parts } = await inActivity(() => activities.planMerge(name, 'daily', { days }));
   for (const { partition, days: asked } of parts) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
+import type { MergeResult } from '../../core/mergeTypes.ts';
 import { AGGREGATES, type AggregateName, aggregateSql } from '../../pipelines/shop/aggregates.ts';
 import { shopTables } from '../../pipelines/shop/data.ts';
 import shop from '../../pipelines/shop/pipeline.ts';
@@ -29,6 +30,8 @@ suite('sales of a shop equal the same SQL in PostgreSQL', () => {
         label: 'shop',
         ddl: DDL,
         tables: shop.tables,
+        further: { marts: shop.marts },
+        files: { 'marts/sales.sql': SALES },
         stream: { partitions: shop.stream!.partitions },
         start: false,
       },
@@ -47,8 +50,9 @@ suite('sales of a shop equal the same SQL in PostgreSQL', () => {
   async function compare(): Promise<void> {
     await scenario.assertEqual();
     const { name, source, clickhouse } = scenario;
-    const inPostgres = `(${SALES.replace(SETTINGS, '')}) AS sales`;
-    const inClickHouse = `(${SALES}) AS sales`;
+    await merged(scenario);
+    const inPostgres = `(${SALES.replace(SETTINGS, '').replace('{keys:Identifier}', 'order_items')}) AS sales`;
+    const inClickHouse = 'sales';
     const settings = { database: name };
     const columns =
       'order_item_id, order_id, status, product_id, product_name, category, seller_name, user_name, quantity';
@@ -103,6 +107,11 @@ suite('sales of a shop equal the same SQL in PostgreSQL', () => {
     await compare();
   });
 });
+
+async function merged({ temporal, name }: Scenario, rebuild = false): Promise<MergeResult> {
+  const id = await temporal.startKeysMerge(name, 'sales', { rebuild });
+  return (await temporal.client.workflow.getHandle(id).result()) as MergeResult;
+}
 
 /** Numbers as numbers, to a millionth; times to the hour. */
 function plain(row: Record<string, unknown>): Record<string, unknown> {

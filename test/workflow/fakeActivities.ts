@@ -19,6 +19,8 @@ export class FakePipeline {
   /** What happened, in order: `runStream starts`, `runStream flushed`. */
   readonly events: string[] = [];
   slot = false;
+  /** Whether its mart is merged by keys. */
+  byKeys = false;
   schema: SchemaReport = { changes: [], aside: [] };
   hash = 'hash';
   tables = ['things'];
@@ -189,13 +191,21 @@ export class FakeActivities {
         const readyAt = new Date(Date.now() + of(name).readyInMs).toISOString();
         const more = outstandingUpTo === undefined ? [] : of(name).outstanding;
         const parts = partsOf([...new Set([...(days ? daysBetween(days) : []), ...more])].sort());
-        return { definitionHash: 'hash', parts: parts.map((part) => ({ ...part, readyAt })) };
+        return { definitionHash: 'hash', byKeys: of(name).byKeys, parts: parts.map((part) => ({ ...part, readyAt })) };
       },
       async mergeDays(name, _mart, { partition, days }) {
         of(name).begin('mergeDays');
         await of(name).held();
         of(name).events.push(`merged ${days.map(({ day }) => day).join(' ')}`);
         return { partition, days: days.map(({ day }) => day), rows: days.length, seconds: 0.1 };
+      },
+      async mergeKeys(name, mart, { rebuild }) {
+        of(name).begin('mergeKeys');
+        await of(name).copies;
+        of(name).events.push(`merged keys of ${mart}${rebuild ? ', all' : ''}`);
+        const followers = mart === 'keyed' ? ['following'] : [];
+        const rebuilt = rebuild ? 'it was asked for' : null;
+        return { mart, keys: 2, rows: 3, rebuilt, waiting: null, followers, seconds: 0.1 };
       },
       async verifyTables(name) {
         of(name).begin('verifyTables');

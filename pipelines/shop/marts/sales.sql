@@ -1,5 +1,8 @@
--- One row an order item. It reads what is current, so it is right in whatever order rows have arrived; what has not
--- arrived yet, or is deleted, is NULL.
+-- One row an order item. What has not arrived yet, or is deleted, is NULL.
+WITH
+  item AS (SELECT * FROM order_items WHERE order_item_id IN (SELECT order_item_id FROM {keys:Identifier})),
+  placed AS (SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM item)),
+  product AS (SELECT * FROM products WHERE product_id IN (SELECT product_id FROM item))
 SELECT
   i.order_item_id AS order_item_id,
   i.order_id AS order_id,
@@ -15,9 +18,9 @@ SELECT
   i.quantity AS quantity,
   i.price AS price,
   i.quantity * i.price AS amount
-FROM order_items AS i
-LEFT JOIN orders AS o ON o.order_id = i.order_id
-LEFT JOIN products AS p ON p.product_id = i.product_id
-LEFT JOIN sellers AS s ON s.seller_id = p.seller_id
-LEFT JOIN users AS u ON u.user_id = o.user_id
+FROM item AS i
+LEFT JOIN placed AS o ON o.order_id = i.order_id
+LEFT JOIN product AS p ON p.product_id = i.product_id
+LEFT JOIN (SELECT * FROM sellers WHERE seller_id IN (SELECT seller_id FROM product)) AS s ON s.seller_id = p.seller_id
+LEFT JOIN (SELECT * FROM users WHERE user_id IN (SELECT user_id FROM placed)) AS u ON u.user_id = o.user_id
 SETTINGS join_use_nulls = 1
