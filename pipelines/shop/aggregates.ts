@@ -27,6 +27,26 @@ export const AGGREGATES = {
 
 export type AggregateName = keyof typeof AGGREGATES;
 
+/** The rows of the mart sales_by_day that answer, and what its columns are called in the answer. */
+const ROLLED: Record<AggregateName, { dimension: string; columns: string }> = {
+  byDay: { dimension: 'hour', columns: "toDateTime64(day, 6, 'UTC') AS day" },
+  byHour: { dimension: 'hour', columns: "toDateTime64(day, 6, 'UTC') + toIntervalHour(hour) AS hour" },
+  byCategory: { dimension: 'category', columns: 'name AS category' },
+  bySeller: { dimension: 'seller', columns: 'id AS seller_id, max(label) AS seller' },
+  topProducts: { dimension: 'product', columns: 'id AS product_id, max(label) AS product' },
+  total: { dimension: 'hour', columns: "'all' AS total" },
+  statuses: { dimension: 'status', columns: 'name AS status' },
+};
+
+/** How the rows of the beginning and the end of a range, which are no whole days, become such rows. */
+const EDGES: Record<string, { columns: string; group: string }> = {
+  hour: { columns: 'toHour(at) AS hour, NULL AS name, NULL AS id, NULL AS label', group: 'hour' },
+  category: { columns: '0 AS hour, category AS name, NULL AS id, NULL AS label', group: 'category' },
+  seller: { columns: '0 AS hour, NULL AS name, seller_id AS id, max(seller_name) AS label', group: 'seller_id' },
+  product: { columns: '0 AS hour, NULL AS name, product_id AS id, max(product_name) AS label', group: 'product_id' },
+  status: { columns: '0 AS hour, status AS name, NULL AS id, NULL AS label', group: 'status' },
+};
+
 /** What was cancelled or came back is no sale; order statuses count all. */
 const SOLD = "status NOT IN ('cancelled', 'returned')";
 
@@ -49,4 +69,29 @@ export function aggregateSql(
     `sum(amount) AS revenue, CAST(sum(amount) AS double precision) / nullif(count(DISTINCT order_id), 0) AS average_order ` +
     `FROM ${sales} WHERE ${conditions.join(' AND ')} ${rest}`
   ).trim();
+}
+
+/**
+ * The same answer for ClickHouse from the mart sales_by_day, and from sales only for the hours at both ends of the range.
+ * @param options.from SQL of a DateTime64(6, 'UTC'), and of the end (`to`), which is not in the range.
+ */
+export function rolledSql(name: AggregateName, { from, to }: { from: string; to: string }): string {
+  const { dimension, columns } = ROLLED[name];
+  const edge = EDGES[dimension]!;
+  const midnight = (day: string) => `toDateTime64(${day}, 6, 'UTC')`;
+  const first = `(toDate32(${from}) + (${from} > ${midnight(`toDate32(${from})`)}))`;
+  const last = `toDate32(${to})`;
+  const ends =
+    `((ordered_at >= ${from} AND ordered_at < least(${to}, ${midnight(first)})) ` +
+    `OR (ordered_at >= greatest(${midnight(first)}, ${midnight(last)}) AND ordered_at < ${to}))`;
+  const sold = name === 'statuses' ? '' : ` AND ${SOLD}`;
+  return (
+    `SELECT ${columns}, sum(items) AS items, sum(orders) AS orders, sum(pieces) AS pieces, sum(revenue) AS revenue, ` +
+    'toFloat64(revenue) / nullif(orders, 0) AS average_order FROM (' +
+    'SELECT day, hour, name, id, label, items, orders, pieces, revenue FROM sales_by_day ' +
+    `WHERE dimension = '${dimension}' AND day >= ${first} AND day < ${last} ` +
+    `UNION ALL SELECT day, ${edge.columns}, count(), uniqExact(order_id), sum(quantity), sum(amount) ` +
+    `FROM (SELECT *, assumeNotNull(ordered_at) AS at, toDate(at, 'UTC') AS day FROM sales WHERE ${ends}${sold}) ` +
+    `GROUP BY day, ${edge.group}) ${AGGREGATES[name].rest}`
+  );
 }

@@ -28,5 +28,13 @@ export default definePipeline({
       },
       refreshEvery: '1m',
     },
+    // For dashboards; follows the merges of sales.
+    sales_by_day: {
+      file: 'marts/sales_by_day.sql',
+      key: ['day'],
+      orderBy: ['dimension', 'day', 'hour', 'name', 'id'],
+      inputs: { sales: { day: "toDate(ifNull(ordered_at, toDateTime64(0, 6, 'UTC')), 'UTC')" } },
+      keysAtOnce: 31,
+    },
   },
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import type { MergeResult } from '../../core/mergeTypes.ts';
-import { AGGREGATES, type AggregateName, aggregateSql } from '../../pipelines/shop/aggregates.ts';
+import { AGGREGATES, type AggregateName, aggregateSql, rolledSql } from '../../pipelines/shop/aggregates.ts';
 import { shopTables } from '../../pipelines/shop/data.ts';
 import shop from '../../pipelines/shop/pipeline.ts';
 import { shopTraffic } from '../../pipelines/shop/traffic.ts';
@@ -10,6 +10,7 @@ import { Scenario } from './harness.ts';
 
 const folder = new URL('../../pipelines/shop/', import.meta.url);
 const SALES = readFileSync(new URL('marts/sales.sql', folder), 'utf8');
+const BY_DAY = readFileSync(new URL('marts/sales_by_day.sql', folder), 'utf8');
 /** The tables alone: the source of a scenario has its own role. */
 const DDL = readFileSync(new URL('source.sql', folder), 'utf8')
   .match(/CREATE (TABLE|INDEX)[^;]+;/g)!
@@ -19,6 +20,8 @@ const SETTINGS = /SETTINGS .+$/m;
 const RANGES = [
   ['1970-01-01 00:00:00+00', '2200-01-01 00:00:00+00'],
   ['2025-03-10 07:00:00+00', '2025-09-01 12:30:00+00'],
+  ['2025-03-10 00:00:00+00', '2025-03-12 00:00:00+00'],
+  ['2025-06-20 03:15:00+00', '2025-06-20 21:45:00+00'],
 ] as const;
 
 suite('sales of a shop equal the same SQL in PostgreSQL', () => {
@@ -31,7 +34,7 @@ suite('sales of a shop equal the same SQL in PostgreSQL', () => {
         ddl: DDL,
         tables: shop.tables,
         further: { marts: shop.marts },
-        files: { 'marts/sales.sql': SALES },
+        files: { 'marts/sales.sql': SALES, 'marts/sales_by_day.sql': BY_DAY },
         stream: { partitions: shop.stream!.partitions },
         start: false,
       },
@@ -67,12 +70,11 @@ suite('sales of a shop equal the same SQL in PostgreSQL', () => {
         const one = await source.admin.query(aggregateSql(aggregate, { sales: inPostgres, ...parts }));
         const time = (text: string) => `toDateTime64('${text.slice(0, 19)}', 6, 'UTC')`;
         const range = { from: time(from), to: time(to) };
-        const other = await clickhouse.rows<Record<string, unknown>>(
-          aggregateSql(aggregate, { sales: inClickHouse, ...range }),
-          { settings },
-        );
         assert.ok(one.rows.length > 0, aggregate);
-        assert.deepEqual(other.map(plain), one.rows.map(plain), `${aggregate} from ${from} to ${to}`);
+        for (const sql of [aggregateSql(aggregate, { sales: inClickHouse, ...range }), rolledSql(aggregate, range)]) {
+          const other = await clickhouse.rows<Record<string, unknown>>(sql, { settings });
+          assert.deepEqual(other.map(plain), one.rows.map(plain), `${aggregate} from ${from} to ${to}: ${sql}`);
+        }
       }
     }
   }

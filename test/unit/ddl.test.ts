@@ -17,7 +17,7 @@ suite('statements for ClickHouse', () => {
       target,
       "CREATE TABLE IF NOT EXISTS `d`.`t` (`id` Int32 COMMENT 'source column 1', " +
         "`v` Nullable(String) COMMENT 'source column 1', `tags` Nullable(String) COMMENT 'source column 1', _version UInt128, " +
-        '_deleted UInt8) ENGINE = ReplacingMergeTree(_version, _deleted) ORDER BY (`id`)',
+        '_deleted UInt8, _tidegate_partition Int32 DEFAULT -1, _tidegate_offset Int64) ENGINE = ReplacingMergeTree(_version, _deleted) ORDER BY (`id`)',
     );
     assert.match(
       landing!,

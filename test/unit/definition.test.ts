@@ -34,6 +34,7 @@ suite('a pipeline definition', () => {
       outboxes: [],
       views: [],
       marts: [],
+      keyedMarts: [],
     });
   });
 
