@@ -1,4 +1,5 @@
 import { ClickHouseError } from '@clickhouse/client';
+import { partitionOf } from '../adapters/kafka.ts';
 import { attemptName, leftoversOf, newToken } from '../core/copyAttempt.ts';
 import type { Pipeline } from '../core/definition.ts';
 import type { KeyedInput, KeyedMart } from '../core/definitionKeyedMarts.ts';
@@ -161,11 +162,7 @@ export function mergeKeys(
   /** SYNC waits for the statements that still use a table. */
   async function drop({ pipeline, mart }: Attempt, token?: string): Promise<void> {
     const { database } = pipeline;
-    const tables = await clickhouse.rows<{ name: string }>(
-      'SELECT name FROM system.tables WHERE database = {database:String}',
-      { params: { database } },
-    );
-    const names = tables.map(({ name }) => name);
+    const names = await clickhouse.tableNames(database);
     for (const name of [mart.name, chunkOf(mart)].flatMap((each) =>
       leftoversOf(each, { names, ...(token && { token }) }),
     )) {
@@ -215,8 +212,8 @@ function sinceLast(pipeline: Pipeline, input: KeyedInput, { offsets }: NotedMerg
   if (input.mart) return mergedSince(offsets.get(input.target) ?? 0n);
   const lane = streamLanes(pipeline).find(({ target }) => target === input.target)!;
   const noted = [...offsets].flatMap(([key, offset]): [number, bigint][] => {
-    const colon = key.lastIndexOf(':');
-    return key.slice(0, colon) === lane.topic ? [[Number(key.slice(colon + 1)), offset]] : [];
+    const { topic, partition } = partitionOf(key);
+    return topic === lane.topic ? [[partition, offset]] : [];
   });
   return arrivedSince(pipeline, lane, new Map(noted));
 }

@@ -8,6 +8,7 @@ import { streamLanes } from '../core/lanes.ts';
 import { keyedRowsName, MERGES_TABLE, SCHEMA_TABLE, SNAPSHOTS_TABLE, truncationsName } from '../core/names.ts';
 import { VERSION_COLUMN } from '../core/typeMapping.ts';
 import type { ActivityDeps } from './deps.ts';
+import { targetUuids } from './snapshotRecord.ts';
 
 /** What a merge by keys has noted. */
 export interface NotedMerge {
@@ -122,11 +123,7 @@ export async function inputsState(
     offsets.set(input.target, (await lastMerge(clickhouse, pipeline, upstream))?.number ?? 0n);
   }
 
-  const existing = await clickhouse.rows<{ name: string; uuid: string }>(
-    'SELECT name, toString(uuid) AS uuid FROM system.tables WHERE database = {database:String}',
-    { params: { database } },
-  );
-  const uuids = new Map(existing.map(({ name, uuid }) => [name, uuid]));
+  const uuids = await targetUuids(clickhouse, pipeline);
   const read = async (table: string, sql: (quoted: string) => string) =>
     uuids.has(table)
       ? await clickhouse.rows<Record<string, string>>(sql(chTable({ database, name: table })), {

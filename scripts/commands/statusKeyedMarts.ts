@@ -27,18 +27,12 @@ export async function readKeyedMarts(
   const next = await nextRuns(temporal.client);
   const read = async (pipeline: Pipeline): Promise<KeyedMartReport[]> => {
     const { database, keyedMarts, name } = pipeline;
-    const params = { database, name: MERGES_TABLE };
-    const known = clickhouse.rows(
-      'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}',
-      {
-        params,
-      },
-    );
+    const known = clickhouse.hasTable({ database, name: MERGES_TABLE });
     return await Promise.all(
       keyedMarts.map(async (mart) => {
         const about = { mart: mart.name, next: next.get(scheduleIds.merge(name, mart.name)) ?? null };
         try {
-          const last = (await known).length === 0 ? null : await lastMerge(clickhouse, pipeline, mart);
+          const last = (await known) ? await lastMerge(clickhouse, pipeline, mart) : null;
           return { ...about, merged: last && shown(last), unknown: null };
         } catch (error) {
           return { ...about, merged: null, unknown: messageOf(error) };

@@ -2,6 +2,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { type EvolveStep, evolveTables } from '../../activities/evolveTables.ts';
 import { createActivities } from '../../activities/index.ts';
 import { type MergeStep, mergeDays } from '../../activities/mergeDays.ts';
+import { mergeKeys } from '../../activities/mergeKeys.ts';
 import { resyncTable } from '../../activities/resyncTable.ts';
 import { runStream } from '../../activities/runStream.ts';
 import { ClickHouse } from '../../adapters/clickhouse.ts';
@@ -53,6 +54,9 @@ const workers = await Promise.all(
         ...runStream(deps, { beforeCommit, beforeKeeping }),
         ...evolveTables(deps, onStep),
         ...mergeDays(deps, onMergeStep),
+        ...mergeKeys(deps, async (step) => {
+          if (deathAt === `keys ${step}`) die();
+        }),
         ...resyncTable(deps, async (step) => {
           if (deathAt === `resync: ${step}`) die();
         }),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MergeStep } from '../../activities/mergeDays.ts';
+import type { MergeKeysStep } from '../../activities/mergeKeys.ts';
 import type { ResyncStep } from '../../activities/resyncTable.ts';
 import type { Definitions } from '../../adapters/definitions.ts';
 import { type Environment, loadEnvironment } from '../../adapters/environment.ts';
@@ -15,6 +16,7 @@ import { runWorkers } from '../../workers/runWorkers.ts';
 export type DeathAt =
   | ('before commit' | 'during commit' | 'before keeping' | 'after keeping' | 'while evolving')
   | `merge ${MergeStep}`
+  | `keys ${MergeKeysStep}`
   | `resync: ${ResyncStep}`;
 
 /** Workers of one scenario: in this process, or in one that can be killed. */
