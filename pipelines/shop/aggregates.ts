@@ -74,24 +74,30 @@ export function aggregateSql(
 /**
  * The same answer for ClickHouse from the mart sales_by_day, and from sales only for the hours at both ends of the range.
  * @param options.from SQL of a DateTime64(6, 'UTC'), and of the end (`to`), which is not in the range.
+ * @param options.filter further conditions, in SQL: of a `day`; of a row of sales, and when only those can answer (`needed`).
  */
-export function rolledSql(name: AggregateName, { from, to }: { from: string; to: string }): string {
+export function rolledSql(
+  name: AggregateName,
+  options: { from: string; to: string; filter?: { day: string; row: string; needed: string } },
+): string {
+  const { from, to, filter = { day: 'true', row: 'true', needed: 'false' } } = options;
   const { dimension, columns } = ROLLED[name];
   const edge = EDGES[dimension]!;
   const midnight = (day: string) => `toDateTime64(${day}, 6, 'UTC')`;
   const first = `(toDate32(${from}) + (${from} > ${midnight(`toDate32(${from})`)}))`;
   const last = `toDate32(${to})`;
   const ends =
-    `((ordered_at >= ${from} AND ordered_at < least(${to}, ${midnight(first)})) ` +
-    `OR (ordered_at >= greatest(${midnight(first)}, ${midnight(last)}) AND ordered_at < ${to}))`;
+    `(ordered_at < least(${to}, ${midnight(first)}) ` +
+    `OR ordered_at >= greatest(${midnight(first)}, ${midnight(last)}))`;
   const sold = name === 'statuses' ? '' : ` AND ${SOLD}`;
   return (
     `SELECT ${columns}, sum(items) AS items, sum(orders) AS orders, sum(pieces) AS pieces, sum(revenue) AS revenue, ` +
     'toFloat64(revenue) / nullif(orders, 0) AS average_order FROM (' +
     'SELECT day, hour, name, id, label, items, orders, pieces, revenue FROM sales_by_day ' +
-    `WHERE dimension = '${dimension}' AND day >= ${first} AND day < ${last} ` +
+    `WHERE dimension = '${dimension}' AND day >= ${first} AND day < ${last} AND ${filter.day} AND NOT (${filter.needed}) ` +
     `UNION ALL SELECT day, ${edge.columns}, count(), uniqExact(order_id), sum(quantity), sum(amount) ` +
-    `FROM (SELECT *, assumeNotNull(ordered_at) AS at, toDate(at, 'UTC') AS day FROM sales WHERE ${ends}${sold}) ` +
+    "FROM (SELECT *, assumeNotNull(ordered_at) AS at, toDate(at, 'UTC') AS day FROM sales " +
+    `WHERE ordered_at >= ${from} AND ordered_at < ${to} AND (${ends} OR (${filter.needed})) AND ${filter.row}${sold}) ` +
     `GROUP BY day, ${edge.group}) ${AGGREGATES[name].rest}`
   );
 }

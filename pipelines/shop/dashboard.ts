@@ -1,14 +1,22 @@
 import type { Dashboard } from '../dashboard.ts';
-import { type AggregateName, aggregateSql } from './aggregates.ts';
+import { type AggregateName, rolledSql } from './aggregates.ts';
 
-const FILTERED = `(empty({months:Array(String)}) OR has({months:Array(String)}, formatDateTime(ordered_at, '%Y-%m')))
+const inMonths = (time: string) =>
+  `(empty({months:Array(String)}) OR has({months:Array(String)}, formatDateTime(${time}, '%Y-%m')))`;
+
+/** What is ready made is made for all categories and sellers. */
+const filter = {
+  day: inMonths('day'),
+  row: `${inMonths('ordered_at')}
   AND (empty({categories:Array(String)}) OR has({categories:Array(String)}, category))
-  AND (empty({sellers:Array(Int32)}) OR has({sellers:Array(Int32)}, seller_id))`;
+  AND (empty({sellers:Array(Int32)}) OR has({sellers:Array(Int32)}, seller_id))`,
+  needed: 'notEmpty({categories:Array(String)}) OR notEmpty({sellers:Array(Int32)})',
+};
 
 const all = (name: AggregateName) =>
-  aggregateSql(name, {
-    ...{ sales: 'sales', from: "toDateTime64('1970-01-01 00:00:00', 6, 'UTC')" },
-    ...{ to: "toDateTime64('2200-01-01 00:00:00', 6, 'UTC')", where: FILTERED },
+  rolledSql(name, {
+    from: "toDateTime64('1970-01-01 00:00:00', 6, 'UTC')",
+    ...{ to: "toDateTime64('2100-01-01 00:00:00', 6, 'UTC')", filter },
   });
 
 export const dashboard: Dashboard = {

@@ -48,6 +48,8 @@ suite(`sales of a shop equal the same SQL in PostgreSQL, seed ${seed}`, () => {
     }
   });
 
+  test('on the dashboard, with and without filters', () => lab.assertDashboard());
+
   test('after a table was emptied, and after all keys were merged', async () => {
     await lab.scenario.sql('TRUNCATE sellers');
     await lab.scenario.sql("INSERT INTO sellers VALUES (1, 'the only one')");

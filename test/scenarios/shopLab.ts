@@ -4,6 +4,7 @@ import type { MergeResult } from '../../core/mergeTypes.ts';
 import { workflowIds } from '../../core/names.ts';
 import type { Random } from '../../pipelines/random.ts';
 import { AGGREGATES, type AggregateName, aggregateSql, rolledSql } from '../../pipelines/shop/aggregates.ts';
+import { dashboard } from '../../pipelines/shop/dashboard.ts';
 import { shopTables } from '../../pipelines/shop/data.ts';
 import shop from '../../pipelines/shop/pipeline.ts';
 import { Scenario, type ScenarioOptions } from './harness.ts';
@@ -99,6 +100,37 @@ export class ShopLab implements AsyncDisposable {
           assert.deepEqual(rows.map(plain), wanted.map(plain), `${what}: ${aggregate} from ${from} to ${to}: ${sql}`);
         }
       }
+    }
+  }
+
+  /** The dashboard's queries answer as PostgreSQL does, with and without filters. */
+  async assertDashboard(): Promise<void> {
+    const { name, source, clickhouse } = this.scenario;
+    const filters = [
+      { months: [], categories: [], sellers: [] },
+      { months: ['2025-03', '2025-04'], categories: [], sellers: [] },
+      { months: ['2025-04'], categories: ['Books', 'Toys'], sellers: [1, 2, 3, 4, 5, 6] },
+    ];
+    const params = [`'1970-01-01'::timestamptz`, `'2100-01-01'::timestamptz`];
+    for (const { months, categories, sellers } of filters) {
+      const list = (values: readonly unknown[]) => values.map((value) => `'${value}'`).join(', ');
+      const where = [
+        ...(months.length > 0 ? [`to_char(ordered_at AT TIME ZONE 'UTC', 'YYYY-MM') IN (${list(months)})`] : []),
+        ...(categories.length > 0 ? [`category IN (${list(categories)})`, `seller_id IN (${list(sellers)})`] : []),
+        'true',
+      ].join(' AND ');
+      for (const query of dashboard.queries) {
+        const aggregate = query.name === 'totals' ? 'total' : (query.name as AggregateName);
+        const asked = aggregateSql(aggregate, { sales: IN_POSTGRES, from: params[0]!, to: params[1]!, where });
+        const wanted = (await source.admin.query(asked)).rows.map(plain);
+        const rows = await clickhouse.rows<Record<string, unknown>>(query.sql, {
+          ...{ settings: { database: name }, params: { months, categories, sellers } },
+        });
+        assert.deepEqual(rows.map(plain), wanted, `${query.name}, ${where}`);
+      }
+    }
+    for (const { sql } of dashboard.filters) {
+      assert.ok((await clickhouse.rows(sql, { settings: { database: name } })).length > 0);
     }
   }
 

@@ -169,6 +169,71 @@ describe('mergeMart', { concurrency: true }, () => {
   });
 });
 
+describe('mergeMart, by keys', { concurrency: true }, () => {
+  const start = (pipeline: string, request?: MergeRequest) =>
+    namespace.client.workflow.start<(pipeline: string, mart: string, request?: MergeRequest) => Promise<MergeResult>>(
+      'mergeMart',
+      {
+        ...{ workflowId: `merge-${pipeline}-keyed-keys`, taskQueue: 'batch' },
+        args: request ? [pipeline, 'keyed', request] : [pipeline, 'keyed'],
+      },
+    );
+  const eventsOf = (pipeline: string) =>
+    fakes.pipeline(pipeline).events.filter((event) => !event.startsWith('mergeKeys'));
+
+  test('merges at once what has landed, then the marts that follow', async () => {
+    const result = await (await start('keys-now', { keys: true })).result();
+    assert.deepEqual(eventsOf('keys-now'), ['merged keys of keyed', 'merged keys of following']);
+    assert.deepEqual([result.byKeys?.map(({ mart }) => mart), result.rows], [['keyed', 'following'], 3]);
+  });
+
+  test('started by a person in the Web UI, it waits for its inputs first', async () => {
+    fakes.pipeline('keys-person').byKeys = true;
+    await (await start('keys-person')).result();
+    assert.deepEqual(eventsOf('keys-person').slice(0, 3), [
+      'awaitInputs starts',
+      'planMerge starts',
+      'merged keys of keyed',
+    ]);
+  });
+
+  test('asked while it runs, it merges once more for all who ask, with what they have committed', async () => {
+    const letGo = holdMerges('keys-asked');
+    const handle = await start('keys-asked', { keys: true });
+    await until(
+      () => fakes.pipeline('keys-asked').count('mergeKeys starts'),
+      (starts) => starts === 1,
+    );
+    await handle.signal('mergeKeys', { rebuild: false });
+    await handle.signal('mergeKeys', { rebuild: true });
+    letGo();
+    await handle.result();
+    assert.deepEqual(eventsOf('keys-asked'), [
+      ...['merged keys of keyed', 'merged keys of following', 'awaitInputs starts'],
+      ...['merged keys of keyed, all', 'merged keys of following, all'],
+    ]);
+  });
+
+  test('an interval of a schedule starts it under its one id, and leaves the one that runs alone', async () => {
+    const { client } = namespace;
+    const letGo = holdMerges('keys-sched');
+    const work = { kind: 'refresh', pipeline: 'keys-sched', mart: 'keyed' } as const;
+    await createSchedule(client, { id: 'merge-keys-sched-keyed', cron: '@every 3600s', note: 'Merges', work });
+    const handle = client.schedule.getHandle('merge-keys-sched-keyed');
+    assert.deepEqual(
+      (await handle.describe()).spec.intervals?.map(({ every }) => every),
+      [3_600_000],
+    );
+    await handle.trigger();
+    const running = async () => (await describeWork(client, 'merge-keys-sched-keyed-keys'))?.status;
+    await until(running, (status) => status === 'RUNNING');
+    await handle.trigger('ALLOW_ALL');
+    letGo();
+    await until(running, (status) => status === 'COMPLETED');
+    assert.equal(fakes.pipeline('keys-sched').count('merged keys of keyed'), 1);
+  });
+});
+
 test('a schedule merges the day before the time it means, and a backfill every day of the past, though it fires meanwhile', async () => {
   const { client } = namespace;
   await createSchedule(client, {
