@@ -7,6 +7,7 @@ import { messageOf, TidegateError } from '../core/errors.ts';
 import { freshness } from './bench/freshness.ts';
 import { growth } from './bench/growth.ts';
 import { Lab } from './bench/lab.ts';
+import { aggregates, merge } from './bench/marts.ts';
 import { writePage } from './bench/page.ts';
 import { reference } from './bench/reference.ts';
 import { type BenchReport, type BenchResult, machine } from './bench/result.ts';
@@ -16,7 +17,9 @@ import { sustained } from './bench/sustained.ts';
 import { reportLines } from './bench/table.ts';
 
 /** In the order in which they run: each finds what those before it have filled. */
-const BENCHMARKS = { snapshot, reference, stream, freshness, sustained, growth } as const;
+const BENCHMARKS = { snapshot, reference, stream, freshness, sustained, growth, merge, aggregates } as const;
+/** These measure pipelines that ship, beside tables of their own. */
+const OF_PIPELINES: readonly Name[] = ['merge', 'aggregates'];
 
 type Name = keyof typeof BENCHMARKS;
 
@@ -50,7 +53,10 @@ async function main(options: Options): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'tidegate-bench-'));
   const say = (line: string) => process.stderr.write(`${line}\n`);
   try {
-    const lab = await Lab.open({ home, rows: options.rows, say, signal: stopping.signal });
+    const lab = await Lab.open({
+      ...{ home, rows: options.rows, say, signal: stopping.signal },
+      pipelines: options.only.some((name) => OF_PIPELINES.includes(name)),
+    });
     const results: BenchResult[] = [];
     try {
       for (const name of options.only) {

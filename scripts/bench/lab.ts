@@ -18,6 +18,7 @@ import { TASK_QUEUES, topicOf, workflowIds } from '../../core/names.ts';
 import { prepareSource } from '../../pipelines/source.ts';
 import { worker } from '../../stack/services/worker.ts';
 import { type RunningStack, startStack } from '../../stack/stack.ts';
+import { chooseSources } from '../start/sources.ts';
 import { ProcessMeter } from './process.ts';
 
 export interface LabOptions {
@@ -27,6 +28,8 @@ export interface LabOptions {
   rows: number;
   say: (line: string) => void;
   signal: AbortSignal;
+  /** Whether the pipelines that ship are there, too, each with a small source. */
+  pipelines: boolean;
 }
 
 /** Sizes of the tables, as multiples of LabOptions.rows. */
@@ -39,6 +42,8 @@ export const referencePipeline = (scale: number) => `bench_reference_${scale}x`;
 /** Each snapshot is measured on a pipeline of its own. */
 export const snapshotPipeline = (round: number) => `bench_snapshot_${round}`;
 export const ROUNDS = 3;
+/** Rows of the sources of pipelines that ship. */
+const SMALL = 1000;
 export const PINGS = 'bench_pings';
 
 const source = { url: 'BENCH_DATABASE_URL', captureUrl: 'BENCH_CAPTURE_URL' };
@@ -57,6 +62,8 @@ export class Lab {
   readonly owner: pg.Client;
   readonly ownerUrl: URL;
   readonly captureUrl: URL;
+  /** The pipelines that ship, when they have sources. */
+  readonly sourced: readonly string[];
   /** A session of the role that may replicate. */
   readonly capture: pg.Client;
   readonly #stack: RunningStack;
@@ -70,8 +77,9 @@ export class Lab {
     owner: pg.Client;
     captureUrl: URL;
     capture: pg.Client;
+    sourced: readonly string[];
   }) {
-    const { options, environment, stack, temporal, definitions, owner, captureUrl, capture } = parts;
+    const { options, environment, stack, temporal, definitions, owner, captureUrl, capture, sourced } = parts;
     this.rows = options.rows;
     this.say = options.say;
     this.signal = options.signal;
@@ -85,6 +93,7 @@ export class Lab {
     this.ownerUrl = environment.url(source.url);
     this.captureUrl = captureUrl;
     this.capture = capture;
+    this.sourced = sourced;
     this.#stack = stack;
   }
 
@@ -105,6 +114,15 @@ export class Lab {
       stack.publish({
         ...{ BENCH_DATABASE_URL: urls.owner.href, BENCH_CAPTURE_URL: urls.capture.href, TIDEGATE_PIPELINES: folder },
       });
+      const sources = options.pipelines ? await chooseSources(await loadDefinitions([]), []) : [];
+      for (const { pipeline, generator } of sources) {
+        const { env } = await generator.create({
+          ...{ open, admin: new URL(stack.env['POSTGRES_URL']!), database: generator.database, seed: 1, rows: SMALL },
+          ...{ folder: join(home, pipeline.name), capturePassword: stack.secret('capture') },
+          ownerPassword: stack.secret(`${generator.database}_owner`),
+        });
+        stack.publish(env);
+      }
       const environment = loadEnvironment().with(stack.env);
       await stack.run(worker(stack.env, Object.values(TASK_QUEUES)));
       return new Lab({
@@ -113,6 +131,7 @@ export class Lab {
         definitions: await loadDefinitions(environment.pipelineFolders),
         owner: await open(urls.owner),
         capture: await open(urls.capture),
+        sourced: sources.map(({ pipeline }) => pipeline.name),
       });
     } catch (error) {
       await stack.stop();

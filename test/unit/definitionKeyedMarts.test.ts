@@ -13,7 +13,7 @@ const parse = (marts: object) =>
   parsePipeline(
     {
       ...{ name: 'lab', source: 'LAB_URL' },
-      tables: { items: {}, orders: {}, users: { load: 'reference' }, log: { history: { operations: ['update'] } } },
+      tables: { items: {}, orders: {}, users: { load: 'reference' }, log: { history: { operations: ['u'] } } },
       marts,
     },
     'lab/pipeline.ts',
