@@ -65,8 +65,8 @@ export function aggregateSql(
   if (name !== 'statuses') conditions.push(SOLD);
   if (where) conditions.push(where);
   return (
-    `SELECT ${columns}, count(*) AS items, count(DISTINCT order_id) AS orders, sum(quantity) AS pieces, ` +
-    `sum(amount) AS revenue, CAST(sum(amount) AS double precision) / nullif(count(DISTINCT order_id), 0) AS average_order ` +
+    `SELECT ${columns}, count(*) AS items, count(DISTINCT order_id) AS orders, coalesce(sum(quantity), 0) AS pieces, ` +
+    `coalesce(sum(amount), 0) AS revenue, CAST(sum(amount) AS double precision) / nullif(count(DISTINCT order_id), 0) AS average_order ` +
     `FROM ${sales} WHERE ${conditions.join(' AND ')} ${rest}`
   ).trim();
 }

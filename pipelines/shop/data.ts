@@ -70,10 +70,18 @@ function* orderRows({ orders, users, seed }: { orders: number; users: number; se
   const random = new Random(seed + 3);
   for (let id = 1; id <= orders; id++) {
     const at = orderTime(random);
-    const end = random.next();
-    const status = end < 0.06 ? 'cancelled' : end < 0.12 ? 'returned' : end < 0.9 ? 'delivered' : 'shipped';
-    yield [id, random.between(1, users), status, new Date(at).toISOString()];
+    yield [id, random.between(1, users), statusAt(random.next(), NEWEST_MS - at), new Date(at).toISOString()];
   }
+}
+
+/** How far an order has come: paid within a day, shipped within three, delivered within a week, and some come back then. */
+function statusAt(fate: number, ageMs: number): string {
+  const days = (ageMs / 86_400_000) * (0.5 + fate);
+  if (fate < 0.06 && days > 0.2) return 'cancelled';
+  if (days < 1) return days < 0.3 ? 'new' : 'paid';
+  if (days < 3) return 'paid';
+  if (days < 7) return 'shipped';
+  return fate < 0.12 && days > 10 ? 'returned' : 'delivered';
 }
 
 /** Draws until a moment suits its season and hour. */
