@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { anyMartSchema, parseMarts } from './definitionAnyMart.ts';
 import { eventSchema, type PipelineEvent, parseEvent } from './definitionEvents.ts';
 import { historySchema, type TableHistory } from './definitionHistory.ts';
-import { type KeyedMart, keyedMartSchema, parseKeyedMart } from './definitionKeyedMarts.ts';
-import { martSchema, type PipelineMart, parseMart } from './definitionMarts.ts';
+import type { KeyedMart } from './definitionKeyedMarts.ts';
+import type { PipelineMart } from './definitionMarts.ts';
 import { sharedName } from './definitionNames.ts';
 import { outboxSchema, type PipelineOutbox, parseOutbox } from './definitionOutbox.ts';
 import { TidegateError } from './errors.ts';
@@ -51,19 +52,6 @@ const tableSchema = z.strictObject({
   hash: z.array(z.string().min(1)).default([]),
   /** When a reference table is loaded, in UTC; default: 03:00 every day. */
   schedule: cron.optional(),
-});
-
-type MartInput = z.input<typeof martSchema> | z.input<typeof keyedMartSchema>;
-/** A mart with a period is merged by days, any other by keys; so a wrong field is told as one of its own kind. */
-const anyMartSchema = z.custom<MartInput>().transform((mart, context) => {
-  const byDays = typeof mart === 'object' && mart !== null && ('period' in mart || 'late' in mart);
-  const parsed = byDays
-    ? { byDays: martSchema.safeParse(mart), byKeys: null }
-    : { byDays: null, byKeys: keyedMartSchema.safeParse(mart) };
-  for (const { path, message } of (parsed.byDays ?? parsed.byKeys)?.error?.issues ?? []) {
-    context.issues.push({ code: 'custom', input: mart, path, message });
-  }
-  return { byDays: parsed.byDays?.data, byKeys: parsed.byKeys?.data };
 });
 
 const viewSchema = z.strictObject({
@@ -264,11 +252,6 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     ...pipelineTables.filter(({ load, history }) => load === 'stream' && history === null),
     ...pipelineEvents,
   ].map(({ target }) => target);
-  const keyedMarts: KeyedMart[] = [];
-  for (const [each, { byKeys }] of Object.entries(marts)) {
-    const known = { targets, marts: keyedMarts.map((mart) => mart.name) };
-    if (byKeys) keyedMarts.push(parseKeyedMart([each, byKeys], known, invalid));
-  }
   const pipeline: Pipeline = {
     name,
     source,
@@ -279,10 +262,7 @@ export function parsePipeline(input: unknown, origin: string): Pipeline {
     events: pipelineEvents,
     outboxes: pipelineOutboxes,
     views,
-    marts: Object.entries(marts).flatMap(([each, { byDays }]) =>
-      byDays ? [parseMart([each, byDays], inputs, invalid)] : [],
-    ),
-    keyedMarts,
+    ...parseMarts(marts, { changes: inputs.changes, events: pipelineEvents, targets }, invalid),
   };
   const shared = sharedName(pipeline);
   if (shared) throw invalid(shared);
