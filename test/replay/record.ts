@@ -187,8 +187,37 @@ async function recordMerges(): Promise<void> {
   }
 }
 
+/** A merge by keys as a schedule starts it, of which another is asked for while it is tried again. */
+async function recordKeys(): Promise<void> {
+  const fake = fakes.pipeline('keys');
+  const { promise, resolve } = Promise.withResolvers<void>();
+  fake.copies = promise;
+  fake.fail('mergeKeys', typedFailure('SERVICE_UNREACHABLE'));
+  const work = { kind: 'refresh', pipeline: 'keys', mart: 'keyed' };
+  const started = await client.workflow.start('startScheduled', {
+    ...{ workflowId: 'scheduled-keys', taskQueue: 'batch', args: [work] },
+  });
+  await until(
+    () => fake.count('mergeKeys starts'),
+    (starts) => starts === 2,
+  );
+  const merge = client.workflow.getHandle('merge-keys-keyed-keys');
+  await merge.signal('mergeKeys', { rebuild: true });
+  resolve();
+  await started.result();
+  const { runId } = await merge.describe();
+  await save(namespace, { workflowId: 'merge-keys-keyed-keys', runId, file: 'mergeMart-2' });
+  await save(namespace, { workflowId: 'scheduled-keys', runId: started.firstExecutionRunId, file: 'startScheduled-3' });
+}
+
 /** `node test/replay/record.ts merges` records a part. */
-const parts = { supervisor: recordSupervisor, batch: recordBatch, merges: recordMerges, relay: recordRelay };
+const parts = {
+  supervisor: recordSupervisor,
+  batch: recordBatch,
+  merges: recordMerges,
+  keys: recordKeys,
+  relay: recordRelay,
+};
 for (const [part, record] of Object.entries(parts)) {
   if (process.argv[2] === undefined || process.argv[2] === part) await record();
 }
