@@ -125,7 +125,7 @@ export async function runKeysMerge(
 export function keysLines({ byKeys = [] }: MergeResult): string[] {
   return byKeys.map(({ mart, keys, rows, rebuilt, waiting, seconds }) => {
     if (waiting !== null) return `${mart}: nothing was merged: ${waiting}`;
-    const why = rebuilt === null ? '' : `, all of them, for ${rebuilt}`;
+    const why = rebuilt === null ? '' : `, all there are, since ${rebuilt}`;
     return `${mart}: merged ${formatCount(keys)} keys${why}: ${formatCount(rows)} rows in ${formatDuration(seconds * 1000)}`;
   });
 }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Producer } from 'kafkajs';
+import { type MergeKeysStep, mergeKeys } from '../../activities/mergeKeys.ts';
+import { loadDefinitions } from '../../adapters/definitions.ts';
 import type { MergedKeys, MergeResult } from '../../core/mergeTypes.ts';
 import { Scenario } from './harness.ts';
 
@@ -137,6 +140,25 @@ suite('a mart by keys', () => {
       .catch(() => undefined);
     assert.equal((await compare()).rebuilt, null);
     assert.equal(await label(7), 'room 7');
+  });
+
+  test('is left alone by an attempt that was believed dead, once another has begun', async () => {
+    const { environment, clickhouse, name } = scenario;
+    const definitions = await loadDefinitions(environment.pipelineFolders);
+    const deps = { environment, clickhouse, definitions };
+    const run = (activities: ReturnType<typeof mergeKeys>) =>
+      new MockActivityEnvironment().run(() => activities.mergeKeys(name, 'occupied', { rebuild: true }));
+    for (const asleep of ['found', 'partly merged'] satisfies MergeKeysStep[]) {
+      const late = mergeKeys(deps, async (step) => {
+        if (step !== asleep) return;
+        await scenario.sql(`UPDATE rooms SET label = 'awake, ${asleep}' WHERE room_id IN (7, 8)`);
+        await scenario.waitUntilCaughtUp();
+        await run(mergeKeys(deps));
+      });
+      await assert.rejects(run(late), /_staging_/);
+      assert.deepEqual([await label(7), await label(8)], [`awake, ${asleep}`, `awake, ${asleep}`]);
+    }
+    await compare();
   });
 
   test('is built anew after a truncation, a resync, and when somebody asks', async () => {
