@@ -97,8 +97,10 @@ export const { mergeDays } = proxyActivities<BatchActivities>({
   summary: 'Build the partition aside and swap it in',
 });
 
+/** Readers wait for it; and one that is believed dead too soon merges nothing more. */
 export const { mergeKeys } = proxyActivities<BatchActivities>({
   ...retried,
+  heartbeatTimeout: '15 seconds',
   startToCloseTimeout: '7 days',
   summary: 'Select the rows of changed keys anew',
 });
