@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ClickHouse } from '../adapters/clickhouse.ts';
-import { committedOffsets, openKafka } from '../adapters/kafka.ts';
+import { openKafka } from '../adapters/kafka.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import type { KeyedMart } from '../core/definitionKeyedMarts.ts';
 import { chTable } from '../core/identifiers.ts';
@@ -8,6 +8,7 @@ import { streamLanes } from '../core/lanes.ts';
 import { keyedRowsName, MERGES_TABLE, SCHEMA_TABLE, SNAPSHOTS_TABLE, truncationsName } from '../core/names.ts';
 import { VERSION_COLUMN } from '../core/typeMapping.ts';
 import type { ActivityDeps } from './deps.ts';
+import { landedOffsets } from './kafkaEngine.ts';
 import { targetUuids } from './snapshotRecord.ts';
 
 /** What a merge by keys has noted. */
@@ -113,11 +114,9 @@ export async function inputsState(
   const targets = mart.inputs.filter((input) => !input.mart).map(({ target }) => target);
   const tables = streamTables(pipeline).filter(({ target }) => targets.includes(target));
   const topics = streamLanes(pipeline).filter(({ target }) => targets.includes(target));
-  const committed = await committedOffsets(openKafka(environment), {
-    group: pipeline.stream.consumerGroup,
-    topics: topics.map(({ topic }) => topic),
-  });
-  const offsets = new Map(committed);
+  const sides = { kafka: openKafka(environment), clickhouse };
+  const names = topics.map(({ topic }) => topic);
+  const offsets = new Map(await landedOffsets(sides, pipeline, names));
   for (const input of mart.inputs.filter((each) => each.mart)) {
     const upstream = pipeline.keyedMarts.find(({ name }) => name === input.target)!;
     offsets.set(input.target, (await lastMerge(clickhouse, pipeline, upstream))?.number ?? 0n);
