@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { findEngine } from '../../activities/kafkaEngine.ts';
 import { loadEnvironment } from '../../adapters/environment.ts';
 import { type RunningStack, type ServiceName, startStack } from '../../stack/stack.ts';
+import { Scenario } from './harness.ts';
 import { FaultLab } from './writer.ts';
 
 /** On services of their own, since they are killed. */
@@ -37,6 +39,22 @@ suite('services that go away while rows are written: source and target are equal
 
   test('ClickHouse down', () =>
     lab.whileWriting(() => kill('clickhouse', 'SIGKILL', () => lab.scenario.clickhouse.ping())));
+
+  test('ClickHouse down, that takes the changes in by itself', async () => {
+    await using scenario = await Scenario.open({
+      ...{ label: 'reads', environment: loadEnvironment().with(stack.env), tables: ['t'] },
+      further: { stream: { ingest: 'kafka-engine' } },
+      ddl: 'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 FROM generate_series(1, 1000) i',
+    });
+    const { clickhouse, pipeline } = scenario;
+    const reads = async () => (await findEngine(clickhouse, pipeline).catch(() => null)) !== null;
+    await lab.until('ClickHouse reads', reads);
+    await scenario.sql('UPDATE t SET v = v + 1');
+    await kill('clickhouse', 'SIGKILL', () => clickhouse.ping());
+    await scenario.sql('UPDATE t SET v = v + 1; DELETE FROM t WHERE id % 3 = 0');
+    await scenario.assertEqual();
+    await lab.until('ClickHouse reads again', reads);
+  });
 
   test('Kafka restarted', () =>
     lab.whileWriting(() =>
