@@ -49,8 +49,9 @@ export async function soak({ changes, seed, ddl = false, kills, log = () => {} }
       '',
     ),
   });
-  let killing = true;
-  const killer = kills ? killNowAndThen(scenario, kills, { seed, wanted: () => killing, log }) : Promise.resolve();
+  // While what was written is caught up with, the stream is given time to.
+  const pace = { ended: false, left: Number.POSITIVE_INFINITY };
+  const killer = kills ? killNowAndThen(scenario, kills, { seed, pace, log }) : Promise.resolve();
   killer.catch(() => undefined);
   const all = transactions(tables, random, { changes, ddl });
   for (let done = 0; done < changes; ) {
@@ -63,9 +64,11 @@ export async function soak({ changes, seed, ddl = false, kills, log = () => {} }
         yield value;
       }
     };
+    pace.left = Number.POSITIVE_INFINITY;
     await write(scenario, part(), { ddl });
+    pace.left = 1;
     if (done >= changes) {
-      killing = false;
+      pace.ended = true;
       await killer;
     }
     if (ddl) await untilEqual(scenario);
@@ -131,13 +134,15 @@ async function write(
 async function killNowAndThen(
   scenario: Scenario,
   stack: RunningStack,
-  { seed, wanted, log }: { seed: number; wanted: () => boolean; log: (line: string) => void },
+  { seed, pace, log }: { seed: number; pace: { ended: boolean; left: number }; log: (line: string) => void },
 ): Promise<void> {
   const random = new Random(seed);
-  while (wanted()) {
+  while (!pace.ended) {
     const at = Date.now() + KILLED_EVERY_MS * (0.5 + random.next() / 2);
-    while (wanted() && Date.now() < at) await new Promise((resolve) => setTimeout(resolve, 100));
-    if (!wanted()) return;
+    while (!pace.ended && (Date.now() < at || pace.left === 0))
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    if (pace.ended) return;
+    pace.left -= 1;
     if (random.chance(0.3)) {
       await stack.kill('connect', 'SIGKILL');
       log('Kafka Connect killed; the stack starts it again');
