@@ -34,7 +34,7 @@ export default definePipeline({
       key: ['day'],
       orderBy: ['dimension', 'day', 'hour', 'name', 'id'],
       inputs: { sales: { day: "toDate(ifNull(ordered_at, toDateTime64(0, 6, 'UTC')), 'UTC')" } },
-      keysAtOnce: 31,
+      keysAtOnce: 120,
     },
   },
 });

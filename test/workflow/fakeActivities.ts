@@ -201,7 +201,7 @@ export class FakeActivities {
       },
       async mergeKeys(name, mart, { rebuild }) {
         of(name).begin('mergeKeys');
-        await of(name).copies;
+        await of(name).held();
         of(name).events.push(`merged keys of ${mart}${rebuild ? ', all' : ''}`);
         const followers = mart === 'keyed' ? ['following'] : [];
         const rebuilt = rebuild ? 'it was asked for' : null;
