@@ -11,7 +11,7 @@ import {
   openKafka,
   partitionOf,
 } from '../adapters/kafka.ts';
-import { classify } from '../core/clickhouseErrors.ts';
+import { classify, withoutExpression } from '../core/clickhouseErrors.ts';
 import { INGESTS, type Ingest, type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import { chTable } from '../core/identifiers.ts';
@@ -159,10 +159,10 @@ export async function engineFailures(
   );
 }
 
-/** ClickHouse appends the whole expression that it was computing, or where in its code it was. */
+/** ClickHouse appends also where in its code it was. */
 function briefly(failure: string): string {
-  return failure
-    .split(/: while executing '|: while pushing to view|, Stack trace|\n0\. /, 1)[0]!
+  return withoutExpression(failure)
+    .split(/, Stack trace|\n0\. /, 1)[0]!
     .replace(/\s*\n\s*/g, ' ')
     .trim();
 }

@@ -151,7 +151,8 @@ export class Scenario implements AsyncDisposable {
       try {
         await scenario.start();
       } catch (error) {
-        await scenario[Symbol.asyncDispose]();
+        // What it leaves behind follows from that.
+        await scenario[Symbol.asyncDispose]().catch(() => undefined);
         throw error;
       }
     }
