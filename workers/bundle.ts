@@ -27,19 +27,24 @@ export async function workflowBundle(environment: Environment): Promise<Workflow
   }
 }
 
-/** Builds the bundle into a file, for images of workers that should not carry a bundler: `node workers/bundle.ts FILE`. */
+/** Builds the bundle into a file. @param interceptors files of further modules with interceptors of workflows. */
+export async function writeBundle(file: string, interceptors: readonly string[] = []): Promise<void> {
+  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
+  const { code } = await bundleWorkflowCode({
+    workflowsPath,
+    workflowInterceptorModules: [...workflowInterceptorModules, ...interceptors],
+    logger: new DefaultLogger('WARN'),
+  });
+  await writeFile(file, code);
+}
+
+/** For images of workers that should not carry a bundler: `node workers/bundle.ts FILE`. */
 if (import.meta.main) {
   const [file] = process.argv.slice(2);
   if (file === undefined) {
     console.error('bundle: no file was named. Write: node workers/bundle.ts FILE');
     process.exitCode = 1;
   } else {
-    const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
-    const { code } = await bundleWorkflowCode({
-      workflowsPath,
-      workflowInterceptorModules,
-      logger: new DefaultLogger('WARN'),
-    });
-    await writeFile(file, code);
+    await writeBundle(file);
   }
 }
