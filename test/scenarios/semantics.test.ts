@@ -170,9 +170,11 @@ suite('semantics: source and target are equal after', () => {
     const simple = scenario.pipeline.tables.find(({ name }) => name === 'simple')!;
     const lsn = '1267650600228229401496703205376';
     await scenario.clickhouse.command(
-      `INSERT INTO ${scenario.name}.simple SELECT id, 'wrong', n, ${lsn}, id = 5 FROM ${scenario.name}.simple_current WHERE id IN (5, 6)`,
+      `INSERT INTO ${scenario.name}.simple (id, v, n, _version, _deleted) SELECT id, 'wrong', n, ${lsn}, id = 5 FROM ${scenario.name}.simple_current WHERE id IN (5, 6)`,
     );
-    await scenario.clickhouse.command(`INSERT INTO ${scenario.name}.simple VALUES (-7, NULL, NULL, ${lsn}, 0)`);
+    await scenario.clickhouse.command(
+      `INSERT INTO ${scenario.name}.simple (id, v, n, _version, _deleted) VALUES (-7, NULL, NULL, ${lsn}, 0)`,
+    );
     assert.deepEqual((await scenario.differences(simple)).slice(1), [
       '["5"]: missing in the view',
       '["6"]: v (text) is "paused" at the source, "wrong" in the view',
