@@ -171,7 +171,7 @@ export class Lab {
         price numeric(10,2) NOT NULL, updated_at timestamptz NOT NULL)`);
       await this.owner.query(`INSERT INTO ${table} SELECT n, 'Article number ' || n,
         CASE WHEN n % 10 > 0 THEN 'Category ' || n % 40 END, (n * 7919 % 1000000)::numeric / 100,
-        timestamptz '2024-01-01' + n * interval '13.000457 s' FROM generate_series(1, ${rows}) AS n`);
+        timestamptz '2024-01-01' + n * interval '13.000457 s' FROM generate_series(1, ${rows}::bigint) AS n`);
       await this.owner.query(`GRANT SELECT ON ${table} TO debezium`);
       await this.owner.query(`VACUUM (ANALYZE) ${table}`);
     }
