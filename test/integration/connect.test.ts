@@ -6,6 +6,7 @@ import type { Kafka } from 'kafkajs';
 import { watchConnector } from '../../activities/watchConnector.ts';
 import { Connect } from '../../adapters/connect.ts';
 import { deleteTopics, openKafka } from '../../adapters/kafka.ts';
+import { connectPostgres } from '../../adapters/postgres.ts';
 import type { ConnectorHealth } from '../../core/activityTypes.ts';
 import { UNAVAILABLE_VALUE } from '../../core/connectorConfig.ts';
 import { TidegateError } from '../../core/errors.ts';
@@ -51,6 +52,12 @@ const watch = () =>
   startActivity<ConnectorHealth | null, ConnectorHealth>(() => watchConnector(deps).watchConnector(name));
 const insert = (id: number) => source.owner.query('INSERT INTO things VALUES ($1, $2)', [id, `thing ${id}`]);
 
+/** A session in another database of the source's server. */
+async function elsewhere() {
+  const client = await connectPostgres(deps.environment.url('POSTGRES_URL'), { applicationName: 'tidegate test' });
+  return { client, [Symbol.asyncDispose]: () => client.end() };
+}
+
 /** The ids in the topic, in order. */
 async function idsInTopic(): Promise<number[]> {
   const values = await readTopic(kafka, topic);
@@ -86,6 +93,17 @@ test('a missing connector is created, and the changes since the slot arrive', as
   assert.deepEqual(await idsInTopic(), [1, 2]);
   watching.cancel();
   assert.equal((await watching.result)?.state, 'RUNNING');
+});
+
+test('an idle source keeps no WAL: its slot moves on with what other databases write', async () => {
+  await using server = await elsewhere();
+  await server.client.query("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000000))");
+  const { rows } = await server.client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+  const passed = async () => {
+    const sql = 'SELECT confirmed_flush_lsn >= $1::pg_lsn AS passed FROM pg_replication_slots WHERE slot_name = $2';
+    return (await server.client.query(sql, [rows[0]!.lsn, `tidegate_${name}`])).rows[0].passed;
+  };
+  assert.equal(await until(passed, (answer) => answer === true), true);
 });
 
 test('the password is in a file that only its owner reads, and not in the configuration', async () => {
