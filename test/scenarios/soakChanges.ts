@@ -180,7 +180,10 @@ export class SoakTable {
     if (dice < 0.5 || this.#columns.length < 4) {
       const { value, type } = random.pick(COLUMNS);
       this.#columns.push({ name, type, value });
-      return `${alter} ADD COLUMN ${name} ${type}${random.chance(0.5) ? ` DEFAULT ${value(random)}` : ''}`;
+      const filled = random.chance(0.5) ? value(random) : '';
+      // A default may not look anything up.
+      const usable = filled !== '' && !filled.includes('SELECT');
+      return `${alter} ADD COLUMN ${name} ${type}${usable ? ` DEFAULT ${filled}` : ''}`;
     }
     const column = random.pick(this.#columns);
     const index = this.#columns.indexOf(column);
