@@ -24,7 +24,7 @@ export function chart({ results }: BenchReport): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="13">`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
-    '<text x="16" y="24" font-size="15" fill="#1b2a33">How many times better than each peer (right of the line is better)</text>',
+    '<text x="16" y="24" font-size="15" fill="#1b2a33">How many times better than each peer (dotted: the goal, orange: missed)</text>',
     ...[0.5, 1, 10, 100].flatMap((ratio) => gridLine(ratio, height)),
     ...bars.flatMap((bar, index) => barLines(bar, TOP + index * ROW)),
     '</svg>',
@@ -52,6 +52,7 @@ function barLines({ label, one, peer }: Bar, top: number): string[] {
   const missed = reached(one, peer) === false;
   const colour = missed ? '#d98a1f' : peer.ratio! >= 1 ? '#16808c' : '#8fa3ad';
   const middle = top + ROW / 2 + 4;
+  const end = Math.max(from, to, peer.goal === undefined ? 0 : x(peer.goal));
   const goal =
     peer.goal === undefined
       ? []
@@ -60,7 +61,7 @@ function barLines({ label, one, peer }: Bar, top: number): string[] {
     `<text x="${LABELS - 10}" y="${middle}" fill="#1b2a33" text-anchor="end">${escaped(label)}</text>`,
     `<rect x="${from.toFixed(1)}" y="${top + 5}" width="${Math.max(1, to - from).toFixed(1)}" height="${ROW - 10}" rx="2" fill="${colour}"/>`,
     ...goal,
-    `<text x="${(Math.max(from, to) + 6).toFixed(1)}" y="${middle}" fill="#1b2a33">${formatRatio(peer.ratio!)}</text>`,
+    `<text x="${(end + 6).toFixed(1)}" y="${middle}" fill="#1b2a33">${formatRatio(peer.ratio!)}</text>`,
   ];
 }
 
