@@ -8,6 +8,7 @@ import {
   executeChild,
   isCancellation,
   ParentClosePolicy,
+  patched,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -38,7 +39,8 @@ export const statusQuery = defineQuery<SupervisorStatus>('status');
 export async function superviseStream(pipeline: string, carried?: SupervisorState): Promise<void> {
   const supervisor = new Supervisor(pipeline, { now: Date.now(), carried });
   let running = 0;
-  let watching = false;
+  /** The generation whose watch runs. */
+  let watching: number | null = null;
   let resyncing = false;
   let renewing = false;
   let shownPhase = '';
@@ -113,7 +115,7 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
 
   const snapshot = async (): Promise<void> => {
     // The connector is stopped and its offsets deleted by a snapshot; a watch that still runs would start it again.
-    await condition(() => !watching && !resyncing);
+    await condition(() => watching === null && !resyncing);
     await attempt(
       () =>
         executeChild<typeof snapshotTables>('snapshotTables', {
@@ -169,9 +171,9 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
     const same = lasting();
     const wanted = () => supervisor.watchStep.do === 'watch' && same() && !renewing;
     supervisor.watchStarted(Date.now());
-    watching = true;
+    watching = supervisor.generation;
     const outcome = await runWhile(wanted, () => watchConnector(pipeline));
-    watching = false;
+    watching = null;
     if (outcome.asked) return;
     take(() => {
       if ('error' in outcome) supervisor.watchFailed(failureOf(outcome.error), Date.now());
@@ -181,9 +183,12 @@ export async function superviseStream(pipeline: string, carried?: SupervisorStat
 
   const resyncLane = async (): Promise<void> => {
     while (!renewing) {
+      await condition(() => supervisor.resyncStep !== null || renewing);
+      // The watch of an earlier definition may still give the connector a configuration that leaves the table out.
+      const watchIsOld = () => watching !== null && watching !== supervisor.generation;
+      if (watchIsOld() && patched('resync-after-watch')) await condition(() => !watchIsOld() || renewing);
       const table = supervisor.resyncStep;
-      if (table !== null) await resync(table);
-      else await condition(() => supervisor.resyncStep !== null || renewing);
+      if (table !== null && !renewing) await resync(table);
     }
   };
 

@@ -87,7 +87,7 @@ async function recordSupervisor(): Promise<void> {
   await handle.signal('resume');
   await reach('streaming');
   // Saved before it is filled with signals: what follows would only make the file long.
-  await save(namespace, { workflowId: 'stream-wms', runId: started.firstExecutionRunId, file: 'superviseStream-1' });
+  await save(namespace, { workflowId: 'stream-wms', runId: started.firstExecutionRunId, file: 'superviseStream-3' });
   await fillHistory('stream-wms', started.firstExecutionRunId);
 
   await until(
@@ -99,7 +99,7 @@ async function recordSupervisor(): Promise<void> {
     () => handle.describe(),
     ({ status }) => status.name === 'CANCELLED',
   );
-  await save(namespace, { workflowId: 'stream-wms', runId, file: 'superviseStream-2' });
+  await save(namespace, { workflowId: 'stream-wms', runId, file: 'superviseStream-4' });
 }
 
 /** Many small signals make a history long enough for the server to suggest a new run. */

@@ -32,6 +32,8 @@ export class FakePipeline {
   report: VerifyReport | undefined;
   /** Copies and merges are held back until it resolves. */
   copies: Promise<void> = Promise.resolve();
+  /** A watch that is to end goes on until it resolves. */
+  watchEnds: Promise<void> = Promise.resolve();
   /** Days that no merge or not the last event has reached. */
   outstanding: string[] = [];
   /** How long after they are planned days may be merged; milliseconds. */
@@ -155,6 +157,7 @@ export class FakeActivities {
         of(name).begin('watchConnector');
         const health = { connector: name, state: 'RUNNING', tasks: [], restarts: 0, problem: null };
         await of(name).last('watchConnector', health);
+        await of(name).watchEnds;
         of(name).events.push('watchConnector ended');
         refuseToEndUnasked(Context.current().cancellationSignal);
         return { ...health, slot: null, checkedAt: new Date().toISOString() };

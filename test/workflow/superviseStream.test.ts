@@ -248,8 +248,17 @@ describe('superviseStream', { concurrency: true }, () => {
     assert.deepEqual(unchanged, { definitionHash: 'hash', streamed: ['things'] });
     assert.equal(fake.count('runStream starts'), 1);
     Object.assign(fake, { hash: 'other', tables: ['things', 'new'], resync: [{ table: 'new', reason: 'it is new' }] });
+    const watch = Promise.withResolvers<void>();
+    fake.watchEnds = watch.promise;
     const { streamed } = await executeUpdate<Reconfigured>(handle, 'addTable', 'new');
     assert.deepEqual(streamed, ['things', 'new']);
+    await until(
+      () => fake.count('runStream starts'),
+      (starts) => starts === 2,
+    );
+    // The watch with the definition of before might still change what the connector captures.
+    assert.equal(fake.count('resyncTable starts'), 0);
+    watch.resolve();
     await until(
       () => statusOf(handle),
       ({ resynced }) => resynced[0]?.table === 'new',
