@@ -35,7 +35,19 @@ export async function writeBundle(file: string, interceptors: readonly string[] 
     workflowInterceptorModules: [...workflowInterceptorModules, ...interceptors],
     logger: new DefaultLogger('WARN'),
   });
-  await writeFile(file, code);
+  await writeFile(file, withoutSources(code));
+}
+
+/** Every worker thread holds the code and its source map; where an error happened is told without the sources' texts. */
+function withoutSources(code: string): string {
+  const marker = /\n\/\/# sourceMappingURL=data:application\/json;(?:charset=utf-8;)?base64,([\w+/=]+)\s*$/.exec(code);
+  if (!marker) return code;
+  const { sourcesContent: _, ...map } = JSON.parse(Buffer.from(marker[1]!, 'base64').toString('utf8')) as object & {
+    sourcesContent?: unknown;
+  };
+  return (
+    code.slice(0, marker.index) + marker[0].replace(marker[1]!, Buffer.from(JSON.stringify(map)).toString('base64'))
+  );
 }
 
 /** For images of workers that should not carry a bundler: `node workers/bundle.ts FILE`. */
