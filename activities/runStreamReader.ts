@@ -22,7 +22,8 @@ const HEARTBEAT_INTERVAL_MS = 2000;
 const FETCH_WAIT_MS = 250;
 /** How long a partition that is added to a topic may go unnoticed. */
 const METADATA_AGE_MS = 10_000;
-const BYTES_PER_PARTITION = 1024 * 1024;
+/** The messages of an answer are in memory all at once: of larger ones, more outlive a collection of young objects. */
+const BYTES_PER_PARTITION = 256 * 1024;
 /** Partitions whose messages are taken in side by side, so that one that waits for room holds up no other. */
 const PARTITIONS_AT_ONCE = 4;
 /** With pauses that grow to five seconds: a broker may be away for about half a minute. */

@@ -3,7 +3,7 @@
  * V8 would else let 64 MB of short-lived objects come together before it looks, and buffers that they point to with them;
  * glibc would keep an arena for each thread and hold freed buffers back. Measured in ARCHITECTURE.md.
  */
-const V8_OPTIONS = ['--max-semi-space-size=2'];
+const V8_OPTIONS = ['--max-semi-space-size=8'];
 const MALLOC = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
 
 /**

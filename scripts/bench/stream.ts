@@ -66,10 +66,10 @@ export async function drain(lab: Lab, name: string, from = 0): Promise<Drain> {
   await lab.temporal.signalStream(name, 'resume');
   const committed = async () =>
     (await committedOffsets(lab.kafka, { group, topics: [topic] })).get(partitionKey(topic, 0)) ?? 0n;
-  await lab.until('the stream has begun', async () => (await committed()) > BigInt(from), { everyMs: 10 });
+  await lab.until('the stream has begun', async () => (await committed()) > BigInt(from), { everyMs: 100 });
   const start = performance.now();
   const already = await committed();
-  await lab.until('the topic is drained', async () => (await committed()) >= end, { everyMs: 10 });
+  await lab.until('the topic is drained', async () => (await committed()) >= end, { everyMs: 100 });
   // What had been committed when the clock was started counts neither as time nor as work.
   const share = Number(end - already) / Number(end - BigInt(from));
   const seconds = (performance.now() - start) / 1000 / share;
@@ -142,6 +142,6 @@ async function drainByEngine(
   const start = performance.now();
   await using engine = await kafkaEngine(lab, { topic, ...ITEM_EVENTS, tuning });
   // Merges may remove rows only when keys repeat, and each key is in the topic once.
-  await lab.until('all rows are there', async () => (await lab.count(engine.target)) >= rows, { everyMs: 20 });
+  await lab.until('all rows are there', async () => (await lab.count(engine.target)) >= rows, { everyMs: 100 });
   return (performance.now() - start) / 1000;
 }
