@@ -11,11 +11,7 @@ export type EvolvedShape = TargetShape & Required<Pick<TargetShape, 'era' | 'mis
 
 /** The target's columns as they are. */
 export async function targetColumns(clickhouse: ClickHouse, { database, table }: TargetShape): Promise<TargetColumn[]> {
-  return await clickhouse.rows<TargetColumn>(
-    `SELECT name, type, comment FROM system.columns
-     WHERE database = {database:String} AND table = {table:String} ORDER BY position`,
-    { params: { database, table: table.target } },
-  );
+  return await clickhouse.columns({ database, name: table.target });
 }
 
 /**

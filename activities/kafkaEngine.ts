@@ -42,20 +42,15 @@ export async function findEngine(
   clickhouse: ClickHouse,
   { name: pipeline, database }: Pipeline,
 ): Promise<{ group: string; names: string[] } | null> {
-  const tables = await clickhouse.rows<{ name: string; comment: string }>(
-    `SELECT name, comment FROM system.tables WHERE database = {database:String}
-     AND engine IN ('Kafka', 'MaterializedView') ORDER BY engine DESC, name`,
-    { params: { database } },
+  const tables = await clickhouse.tables(database);
+  const ours = ['MaterializedView', 'Kafka'].flatMap((kind) =>
+    tables.flatMap(({ name, engine, comment }) => {
+      const group = engine === kind ? engineGroup(pipeline, comment) : null;
+      return group === null ? [] : [{ name, group }];
+    }),
   );
-  const names: string[] = [];
-  let group: string | null = null;
-  for (const { name, comment } of tables) {
-    const found = engineGroup(pipeline, comment);
-    if (found === null) continue;
-    group = found;
-    names.push(name);
-  }
-  return group === null ? null : { group, names };
+  const last = ours.at(-1);
+  return last ? { group: last.group, names: ours.map(({ name }) => name) } : null;
 }
 
 /**
@@ -94,11 +89,8 @@ export async function startEngine(
   const offsets = await startingOffsets(kafka, { group: consumerGroup, topics, lateTopics: [] });
   if (offsets.size > 0) await moveGroup(kafka, { group, offsets: positions(offsets) });
   for (const table of tables) {
-    const columns = await clickhouse.rows<{ name: string; type: string }>(
-      `SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}
-       AND NOT startsWith(name, '_') ORDER BY position`,
-      { params: { database, table: landingName(table.target) } },
-    );
+    const landing = await clickhouse.columns({ database, name: landingName(table.target) });
+    const columns = landing.filter(({ name }) => !name.startsWith('_'));
     const about = { pipeline, table, columns, group, brokers: engineBrokers(environment) };
     for (const sql of kafkaEngineDdl({ ...about, topic: topicOf(pipeline, table) })) {
       await clickhouse.command(sql).catch((error) => {

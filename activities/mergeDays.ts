@@ -54,10 +54,7 @@ export function mergeDays(
     await onStep('recorded');
     await clickhouse.command(`CREATE TABLE ${quoted(aside)} AS ${quoted(mart.name)}`);
     await onStep('created');
-    const columns = await clickhouse.rows<{ name: string }>(
-      'SELECT name FROM system.columns WHERE database = {database:String} AND table = {table:String} ORDER BY position',
-      { params: { database, table: mart.name } },
-    );
+    const columns = await clickhouse.columns({ database, name: mart.name });
     const names = columns.map(({ name }) => chIdentifier(name)).join(', ');
     const days = attempt.days.map(({ day }) => day);
     const period = chIdentifier(mart.period);

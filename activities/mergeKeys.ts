@@ -223,10 +223,7 @@ async function columnsOf(
   { database }: Pipeline,
   mart: KeyedMart,
 ): Promise<{ name: string; type: string }[]> {
-  const columns = await clickhouse.rows<{ name: string; type: string }>(
-    'SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String} ORDER BY position',
-    { params: { database, table: keyedRowsName(mart.name) } },
-  );
+  const columns = await clickhouse.columns({ database, name: keyedRowsName(mart.name) });
   const own: readonly string[] = [VERSION_COLUMN, DELETED_COLUMN];
   if (columns.length > 0) return columns.filter(({ name }) => !own.includes(name));
   throw new TidegateError('NOT_STARTED', `the mart ${chIdentifier(mart.name)} has not been created`, {

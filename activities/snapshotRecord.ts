@@ -229,11 +229,7 @@ async function append(clickhouse: ClickHouse, pipeline: Pipeline, rows: readonly
 
 /** UUIDs of what there is in the pipeline's database, by name. */
 export async function targetUuids(clickhouse: ClickHouse, { database }: Pipeline): Promise<Map<string, string>> {
-  const rows = await clickhouse.rows<{ name: string; uuid: string }>(
-    'SELECT name, toString(uuid) AS uuid FROM system.tables WHERE database = {database:String}',
-    { params: { database } },
-  );
-  return new Map(rows.map(({ name, uuid }) => [name, uuid]));
+  return new Map((await clickhouse.tables(database)).map(({ name, uuid }) => [name, uuid]));
 }
 
 function logTable({ database }: Pipeline): string {

@@ -94,10 +94,23 @@ export class ClickHouse {
     return this.#guard(signal, read);
   }
 
+  /** The tables and views of a database, by name; none when there is no such database. */
+  async tables(database: string): Promise<{ name: string; engine: string; comment: string; uuid: string }[]> {
+    const sql =
+      'SELECT name, engine, comment, toString(uuid) AS uuid FROM system.tables WHERE database = {database:String} ORDER BY name';
+    return await this.rows(sql, { params: { database } });
+  }
+
   /** Names of the tables and views of a database; none when there is no such database. */
   async tableNames(database: string): Promise<string[]> {
-    const sql = 'SELECT name FROM system.tables WHERE database = {database:String}';
-    return (await this.rows<{ name: string }>(sql, { params: { database } })).map(({ name }) => name);
+    return (await this.tables(database)).map(({ name }) => name);
+  }
+
+  /** The columns of a table or view, in its order; none when there is no such table. */
+  async columns(table: { database: string; name: string }): Promise<{ name: string; type: string; comment: string }[]> {
+    const sql =
+      'SELECT name, type, comment FROM system.columns WHERE database = {database:String} AND table = {name:String} ORDER BY position';
+    return await this.rows(sql, { params: { ...table } });
   }
 
   /** Whether there is such a table or view. */

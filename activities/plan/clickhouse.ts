@@ -20,10 +20,7 @@ export async function planClickHouse(
 ): Promise<PlannedStep[]> {
   const { pipeline } = found;
   const { database } = pipeline;
-  const existing = await clickhouse.rows<{ name: string; comment: string }>(
-    'SELECT name, comment FROM system.tables WHERE database = {database:String}',
-    { params: { database } },
-  );
+  const existing = await clickhouse.tables(database);
   const comments = new Map(existing.map(({ name, comment }) => [name, comment]));
   const [databaseExists] = await clickhouse.rows('SELECT 1 FROM system.databases WHERE name = {database:String}', {
     params: { database },

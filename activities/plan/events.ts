@@ -66,10 +66,7 @@ async function existingTarget(
   step: (kind: 'table', name: string, statements: string[]) => PlannedStep,
 ): Promise<PlannedStep> {
   const params = { database, name: event.target };
-  const existing = await clickhouse.rows<{ name: string; type: string }>(
-    'SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {name:String}',
-    { params },
-  );
+  const existing = await clickhouse.columns(params);
   const [{ key = '' } = {}] = await clickhouse.rows<{ key: string }>(
     'SELECT sorting_key AS key FROM system.tables WHERE database = {database:String} AND name = {name:String}',
     { params },

@@ -17,10 +17,7 @@ export async function planKafkaEngine(
   const { name, database } = pipeline;
   if (ingestOf(environment, pipeline) !== 'kafka-engine') return [];
   const brokers = engineBrokers(environment);
-  const existing = await clickhouse.rows<{ name: string; comment: string }>(
-    'SELECT name, comment FROM system.tables WHERE database = {database:String}',
-    { params: { database } },
-  );
+  const existing = await clickhouse.tables(database);
   const comments = new Map(existing.map((each) => [each.name, each.comment]));
   const step = (kind: 'table' | 'view', object: string, detail: string): PlannedStep => {
     const about = { system: 'clickhouse' as const, object: `${kind} ${database}.${object}` };

@@ -143,10 +143,7 @@ async function topics(environment: Environment, { pipeline, all }: About): Promi
 /** A table that messages land in has its landing table beside it; a view has a comment that Tidegate has written. */
 async function tables(clickhouse: ClickHouse, { pipeline, all }: About): Promise<PlannedStep[]> {
   const { database } = pipeline;
-  const found = await clickhouse.rows<{ name: string; engine: string; comment: string }>(
-    'SELECT name, engine, comment FROM system.tables WHERE database = {database:String} ORDER BY name',
-    { params: { database } },
-  );
+  const found = await clickhouse.tables(database);
   const names = new Set(found.map(({ name }) => name));
   const here = all.filter((each) => each.database === database);
   const targets = new Set(here.flatMap((each) => streamLanes(each).map(({ target }) => target)));
