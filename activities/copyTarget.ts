@@ -8,15 +8,18 @@ export const MEANT = { max_table_size_to_drop: 0, max_partition_size_to_drop: 0 
 /**
  * Drops the tables of attempts for these targets. An attempt that loses them while it still runs fails, and takes nothing
  * over.
- * @param token of one attempt; without it, those of all attempts.
+ * @param options.token of one attempt; without it, those of all attempts.
+ * @param options.sync whether to wait for the statements that still use a table; default: no.
  */
 export async function dropLeftovers(
   clickhouse: ClickHouse,
-  { database, targets, token }: { database: string; targets: readonly string[]; token?: string },
+  options: { database: string; targets: readonly string[]; token?: string; sync?: boolean },
 ): Promise<void> {
+  const { database, targets, token, sync = false } = options;
   const names = await clickhouse.tableNames(database);
   for (const name of targets.flatMap((target) => leftoversOf(target, { names, ...(token && { token }) }))) {
-    await clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })}`, { settings: MEANT });
+    const table = chTable({ database, name });
+    await clickhouse.command(`DROP TABLE IF EXISTS ${table}${sync ? ' SYNC' : ''}`, { settings: MEANT });
   }
 }
 

@@ -1,6 +1,6 @@
 import { ClickHouseError } from '@clickhouse/client';
 import { partitionOf } from '../adapters/kafka.ts';
-import { attemptName, leftoversOf, newToken } from '../core/copyAttempt.ts';
+import { attemptName, newToken } from '../core/copyAttempt.ts';
 import type { Pipeline } from '../core/definition.ts';
 import type { KeyedInput, KeyedMart } from '../core/definitionKeyedMarts.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
@@ -22,7 +22,7 @@ import type { KeysProgress, MergeActivities, MergedKeys } from '../core/mergeTyp
 import { keyedRowsName } from '../core/names.ts';
 import { DELETED_COLUMN, VERSION_COLUMN } from '../core/typeMapping.ts';
 import { withHeartbeat } from './copyProgress.ts';
-import { MEANT } from './copyTarget.ts';
+import { dropLeftovers, MEANT } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
 import { MART_REFUSALS } from './martRefusals.ts';
 import { beginMerge, type InputsState, inputsState, lastMerge, type NotedMerge, noteMerge } from './mergeRecord.ts';
@@ -159,15 +159,9 @@ export function mergeKeys(
     }
   }
 
-  /** SYNC waits for the statements that still use a table. */
   async function drop({ pipeline, mart }: Attempt, token?: string): Promise<void> {
-    const { database } = pipeline;
-    const names = await clickhouse.tableNames(database);
-    for (const name of [mart.name, chunkOf(mart)].flatMap((each) =>
-      leftoversOf(each, { names, ...(token && { token }) }),
-    )) {
-      await clickhouse.command(`DROP TABLE IF EXISTS ${chTable({ database, name })} SYNC`, { settings: MEANT });
-    }
+    const targets = [mart.name, chunkOf(mart)];
+    await dropLeftovers(clickhouse, { database: pipeline.database, targets, sync: true, ...(token && { token }) });
   }
 
   return {
