@@ -1,10 +1,8 @@
-import { ClickHouseError } from '@clickhouse/client';
 import { committedOffsets, openKafka } from '../adapters/kafka.ts';
 import { attemptName, newToken } from '../core/copyAttempt.ts';
 import { dayAfter, partitionRange, rangesOf } from '../core/days.ts';
 import type { Pipeline } from '../core/definition.ts';
 import type { PipelineMart } from '../core/definitionMarts.ts';
-import { messageOf, TidegateError } from '../core/errors.ts';
 import { chIdentifier, chTable } from '../core/identifiers.ts';
 import { findMart, martInputs } from '../core/martInputs.ts';
 import { dayList, daysSql, type MartDay } from '../core/marts.ts';
@@ -13,7 +11,7 @@ import { PERIODS_TABLE } from '../core/names.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import { dropLeftovers, MEANT } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
-import { MART_REFUSALS } from './martRefusals.ts';
+import { martFailure } from './martRefusals.ts';
 import { readSql } from './readSql.ts';
 
 /** Where a test may break the work off. */
@@ -123,11 +121,7 @@ export function mergeDays(
       const settings = { database: pipeline.database, log_comment: aside, insert_deduplicate: 0 };
       await clickhouse.command(sql, { params, settings, signal });
     } catch (cause) {
-      if (!(cause instanceof ClickHouseError) || !MART_REFUSALS.has(Number(cause.code))) throw cause;
-      throw new TidegateError('MART_REFUSED', `ClickHouse refuses the SELECT of ${mart.name}: ${messageOf(cause)}`, {
-        remedy: `Correct ${mart.file}; its columns must be those of the table.`,
-        cause,
-      });
+      throw martFailure(mart, cause);
     } finally {
       clearInterval(watch);
     }

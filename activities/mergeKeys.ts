@@ -1,9 +1,8 @@
-import { ClickHouseError } from '@clickhouse/client';
 import { partitionOf } from '../adapters/kafka.ts';
 import { attemptName, newToken } from '../core/copyAttempt.ts';
 import type { Pipeline } from '../core/definition.ts';
 import type { KeyedInput, KeyedMart } from '../core/definitionKeyedMarts.ts';
-import { messageOf, TidegateError } from '../core/errors.ts';
+import { TidegateError } from '../core/errors.ts';
 import { chIdentifier, chTable } from '../core/identifiers.ts';
 import {
   arrivedRows,
@@ -24,7 +23,7 @@ import { DELETED_COLUMN, VERSION_COLUMN } from '../core/typeMapping.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import { dropLeftovers, MEANT } from './copyTarget.ts';
 import type { ActivityDeps } from './deps.ts';
-import { MART_REFUSALS } from './martRefusals.ts';
+import { martFailure } from './martRefusals.ts';
 import { beginMerge, type InputsState, inputsState, lastMerge, type NotedMerge, noteMerge } from './mergeRecord.ts';
 import { readSql } from './readSql.ts';
 
@@ -150,12 +149,9 @@ export function mergeKeys(
       const settings = { database: pipeline.database, insert_deduplicate: 0 };
       await clickhouse.command(sql, { params: { keys: attemptName(chunkOf(mart), attempt.token) }, settings, signal });
     } catch (cause) {
-      if (!(cause instanceof ClickHouseError) || !MART_REFUSALS.has(Number(cause.code))) throw cause;
-      if (cause.message.includes(OVERTAKEN)) throw new Overtaken();
-      throw new TidegateError('MART_REFUSED', `ClickHouse refuses the SELECT of ${mart.name}: ${messageOf(cause)}`, {
-        remedy: `Correct ${mart.file}; its columns must be those of the table.`,
-        cause,
-      });
+      const failure = martFailure(mart, cause);
+      const overtaken = failure instanceof TidegateError && failure.message.includes(OVERTAKEN);
+      throw overtaken ? new Overtaken() : failure;
     }
   }
 
