@@ -3,20 +3,14 @@ import { ClickHouseError } from '@clickhouse/client';
 import type { Kafka } from 'kafkajs';
 import type { ClickHouse } from '../adapters/clickhouse.ts';
 import type { Environment } from '../adapters/environment.ts';
-import {
-  committedOffsets,
-  deleteEmptyGroups,
-  moveGroup,
-  type Offsets,
-  openKafka,
-  partitionOf,
-} from '../adapters/kafka.ts';
+import { committedOffsets, deleteEmptyGroups, moveGroup, type Offsets, openKafka } from '../adapters/kafka.ts';
 import { classify, withoutExpression } from '../core/clickhouseErrors.ts';
 import { INGESTS, type Ingest, type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import { chTable } from '../core/identifiers.ts';
 import { engineGroup, kafkaEngineDdl } from '../core/kafkaEngine.ts';
 import { kafkaTableName, landingName, topicOf } from '../core/names.ts';
+import { partitionOf } from '../core/partitions.ts';
 import type { ActivityDeps } from './deps.ts';
 import { startingOffsets } from './runStreamReader.ts';
 

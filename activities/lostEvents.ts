@@ -1,6 +1,7 @@
 import type { Environment } from '../adapters/environment.ts';
-import { committedOffsets, earliestOffsets, endOffsets, moveGroup, openKafka, partitionOf } from '../adapters/kafka.ts';
+import { committedOffsets, earliestOffsets, endOffsets, moveGroup, openKafka } from '../adapters/kafka.ts';
 import type { Pipeline } from '../core/definition.ts';
+import { partitionOf } from '../core/partitions.ts';
 
 /**
  * Lets a pipeline's stream go on at the first event that a partition still has, where it has been read up to one that is

@@ -1,4 +1,3 @@
-import { partitionOf } from '../adapters/kafka.ts';
 import { attemptName, newToken } from '../core/copyAttempt.ts';
 import type { Pipeline } from '../core/definition.ts';
 import type { KeyedInput, KeyedMart } from '../core/definitionKeyedMarts.ts';
@@ -19,6 +18,7 @@ import { streamLanes } from '../core/lanes.ts';
 import { findKeyedMart, followersOf } from '../core/martInputs.ts';
 import type { KeysProgress, MergeActivities, MergedKeys } from '../core/mergeTypes.ts';
 import { keyedRowsName } from '../core/names.ts';
+import { partitionOf } from '../core/partitions.ts';
 import { DELETED_COLUMN, VERSION_COLUMN } from '../core/typeMapping.ts';
 import { withHeartbeat } from './copyProgress.ts';
 import { dropLeftovers, MEANT } from './copyTarget.ts';

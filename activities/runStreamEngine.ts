@@ -5,6 +5,7 @@ import { messageOf, TidegateError } from '../core/errors.ts';
 import { EngineJudge } from '../core/kafkaEngine.ts';
 import { eventLanes } from '../core/lanes.ts';
 import { topicOf } from '../core/names.ts';
+import { partitionOf } from '../core/partitions.ts';
 import type { ActivityDeps } from './deps.ts';
 import { engineFailures, startEngine, stopEngine } from './kafkaEngine.ts';
 import { untilDone } from './runStreamPatience.ts';
@@ -136,12 +137,10 @@ export class EngineSession {
     this.progress.trouble(WATCH, null);
     for (const table of this.#tables) {
       const topic = topicOf(this.#pipeline, table);
-      const mine = [...committed].filter(([partition]) => partition.startsWith(`${topic}:`));
+      const mine = [...committed].filter(([partition]) => partitionOf(partition).topic === topic);
       const messages = mine.reduce((sum, [partition, next]) => sum + Number(next - (before.get(partition) ?? next)), 0);
       this.progress.takenIn(table.label, { messages, waitingMs: waitingMs.get(topic) ?? 0 });
-      for (const [partition, next] of mine) {
-        this.progress.committed(topic, new Map([[Number(partition.slice(topic.length + 1)), next]]));
-      }
+      for (const [key, next] of mine) this.progress.committed(topic, new Map([[partitionOf(key).partition, next]]));
       if (messages > 0) this.progress.trouble(engineOf(table), null);
     }
   }

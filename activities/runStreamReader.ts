@@ -1,16 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Consumer, type EachBatchPayload, type Kafka } from 'kafkajs';
 import type { Environment } from '../adapters/environment.ts';
-import {
-  committedOffsets,
-  earliestOffsets,
-  endOffsets,
-  kafkaError,
-  openKafka,
-  partitionKey,
-} from '../adapters/kafka.ts';
+import { committedOffsets, earliestOffsets, endOffsets, kafkaError, openKafka } from '../adapters/kafka.ts';
 import type { LossReport } from '../core/activityTypes.ts';
 import { TidegateError } from '../core/errors.ts';
+import { partitionKey, partitionOf } from '../core/partitions.ts';
 
 /**
  * A member of the consumer group that was killed is forgotten after this time, and only then are its partitions given
@@ -214,7 +208,7 @@ export async function startingOffsets(
   const ends = await endOffsets(kafka, topics);
   const starting = new Map<string, bigint>();
   for (const [partition, earliest] of await earliestOffsets(kafka, topics)) {
-    const late = lateTopics.some((topic) => partition.startsWith(`${topic}:`));
+    const late = lateTopics.includes(partitionOf(partition).topic);
     const next = committed.get(partition) ?? (late ? earliest : 0n);
     const end = ends.get(partition);
     const lost = late ? eventsLost : changesLost;

@@ -1,7 +1,7 @@
-import { partitionKey } from '../adapters/kafka.ts';
 import type { StreamProgress } from '../core/activityTypes.ts';
 import { sourceMarks } from '../core/envelope.ts';
 import { formatLsn } from '../core/lsn.ts';
+import { partitionKey } from '../core/partitions.ts';
 import { lastLine, type MessageBatch } from '../core/streamBuffer.ts';
 import { RateWindow } from './rateWindow.ts';
 

@@ -1,21 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin, Kafka, type LogEntry, logLevel, type TopicPartitionOffset } from 'kafkajs';
 import { messageOf, TidegateError } from '../core/errors.ts';
+import { partitionKey } from '../core/partitions.ts';
 import type { Environment } from './environment.ts';
+
+export { partitionKey, partitionOf } from '../core/partitions.ts';
 
 /** Offsets by `topic:partition`. A partition without a committed offset, or of a missing topic, is not in the map. */
 export type Offsets = Map<string, bigint>;
-
-/** The key of a partition in Offsets and in StreamProgress. */
-export function partitionKey(topic: string, partition: number): string {
-  return `${topic}:${partition}`;
-}
-
-/** The partition of such a key. */
-export function partitionOf(key: string): { topic: string; partition: number } {
-  const colon = key.lastIndexOf(':');
-  return { topic: key.slice(0, colon), partition: Number(key.slice(colon + 1)) };
-}
 
 /**
  * A kafkajs client of the brokers in KAFKA_BROKERS (`host:port`, separated by commas). It connects when first used.

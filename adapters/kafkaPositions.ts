@@ -1,6 +1,7 @@
 import type { Admin, Kafka, TopicPartitionOffset } from 'kafkajs';
 import type { HistoryStart } from '../core/definitionHistory.ts';
-import { commitAsMember, committedOffsets, partitionKey, waitUntilEmpty, withAdmin } from './kafka.ts';
+import { partitionKey } from '../core/partitions.ts';
+import { commitAsMember, committedOffsets, waitUntilEmpty, withAdmin } from './kafka.ts';
 
 /** A topic, and where a group begins that has read nothing of it yet. */
 export interface TopicStart {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
-import { earliestOffsets, endOffsets, kafkaError, type Offsets, partitionKey, partitionOf } from './kafka.ts';
+import { partitionKey, partitionOf } from '../core/partitions.ts';
+import { earliestOffsets, endOffsets, kafkaError, type Offsets } from './kafka.ts';
 
 export interface TailedMessage {
   topic: string;

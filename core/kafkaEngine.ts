@@ -3,6 +3,7 @@ import { LANDING_SETTINGS } from './ddl.ts';
 import type { PipelineTable } from './definition.ts';
 import { chIdentifier, chLiteral, chTable } from './identifiers.ts';
 import { kafkaTableName, kafkaViewName, landingName } from './names.ts';
+import { partitionOf } from './partitions.ts';
 
 /**
  * The two objects by which ClickHouse takes a stream table's messages in by itself: a table of its Kafka engine, and the
@@ -90,7 +91,7 @@ export class EngineJudge {
     const stuck = new Map<string, string>();
     const waitingMs = new Map<string, number>();
     for (const [partition, { committed, end }] of partitions) {
-      const topic = partition.slice(0, partition.lastIndexOf(':'));
+      const { topic } = partitionOf(partition);
       const before = this.#since.get(partition);
       const stands = committed < end && before?.committed === committed;
       const since = stands ? before.atMs : atMs;

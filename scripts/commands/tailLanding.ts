@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import { landedOffsets } from '../../activities/kafkaEngine.ts';
 import type { ClickHouse } from '../../adapters/clickhouse.ts';
-import { type Offsets, partitionKey } from '../../adapters/kafka.ts';
+import type { Offsets } from '../../adapters/kafka.ts';
 import type { TailedMessage } from '../../adapters/kafkaTail.ts';
 import type { Pipeline } from '../../core/definition.ts';
 import { chTable } from '../../core/identifiers.ts';
 import { DEAD_LETTERS_TABLE } from '../../core/names.ts';
+import { partitionKey } from '../../core/partitions.ts';
 
 const ASK_MS = 200;
 const BEAT_MS = 1000;

@@ -1,0 +1,10 @@
+/** The key of a topic's partition, in maps of offsets and in StreamProgress: `topic:partition`. */
+export function partitionKey(topic: string, partition: number): string {
+  return `${topic}:${partition}`;
+}
+
+/** The partition of such a key. */
+export function partitionOf(key: string): { topic: string; partition: number } {
+  const colon = key.lastIndexOf(':');
+  return { topic: key.slice(0, colon), partition: Number(key.slice(colon + 1)) };
+}
