@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { secondsOf } from './durations.ts';
 
 /**
  * A history target keeps one row a change instead of one row a key: what an audit asks for. Operations are written as
@@ -15,8 +16,6 @@ export interface TableHistory {
   start: HistoryStart;
 }
 
-const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
-
 export const historySchema = z.strictObject({
   operations: z.array(z.enum(['c', 'u', 'd', 't'])).min(1),
   /** Counts only while the consumer group has read nothing of the topic yet; a restart goes on where it stopped. */
@@ -26,8 +25,7 @@ export const historySchema = z.strictObject({
       z.string().regex(/^\d{1,9}[smhd]$/, "must be 'earliest', 'latest' or a time back from now, like '20s' or '2h'"),
     ])
     .default('earliest')
-    .transform((text): HistoryStart => {
-      if (text === 'earliest' || text === 'latest') return text;
-      return { seconds: Number(text.slice(0, -1)) * SECONDS[text.at(-1) as keyof typeof SECONDS] };
-    }),
+    .transform(
+      (text): HistoryStart => (text === 'earliest' || text === 'latest' ? text : { seconds: secondsOf(text) }),
+    ),
 });

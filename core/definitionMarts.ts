@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { PartitionUnit } from './days.ts';
 import type { PipelineEvent } from './definitionEvents.ts';
+import { secondsOf } from './durations.ts';
 import { isTimeType } from './eventTypes.ts';
 
 /**
@@ -9,12 +10,11 @@ import { isTimeType } from './eventTypes.ts';
  * one day of the period, and what it gives for a day does not depend on the other days asked for.
  */
 const name = z.string().min(1).max(200);
-const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 /** A length of time as definitions write it, like `2h`; in seconds once it is parsed. */
 export const duration = z
   .string()
   .regex(/^\d{1,6}[smhd]$/, 'must be a number with s, m, h or d, like 2h')
-  .transform((text) => Number(text.slice(0, -1)) * UNITS[text.at(-1) as keyof typeof UNITS]);
+  .transform(secondsOf);
 
 export const martSchema = z.strictObject({
   /** File with the SELECT, relative to the definition's folder. */
@@ -30,7 +30,7 @@ export const martSchema = z.strictObject({
   /** The event topic's target, and its column with the event's time: rows that land after a day was merged make it dirty. */
   late: z.strictObject({ input: name, time: name }),
   /** How long after a day's end it may be merged at the earliest; default: two hours. */
-  lateness: duration.default(UNITS.h * 2),
+  lateness: duration.default(secondsOf('2h')),
   /** When the day before is merged, in UTC; default: 05:00 every day. */
   schedule: z
     .string()

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { openKafka } from '../../adapters/kafka.ts';
 import type { TailedMessage, TailStart } from '../../adapters/kafkaTail.ts';
 import type { Pipeline } from '../../core/definition.ts';
+import { secondsOf } from '../../core/durations.ts';
 import { TidegateError } from '../../core/errors.ts';
 import { findLane, type Lane, streamLanes } from '../../core/lanes.ts';
 import { readTailed } from '../../core/tailMessage.ts';
@@ -123,12 +124,9 @@ function parseLimit(text: string): number {
   return value;
 }
 
-const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 function parseStart(text: string): TailFlags['from'] {
   if (text === 'earliest' || text === 'latest') return text;
-  const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  if (count === undefined)
+  if (!/^\d+[smhd]$/.test(text))
     throw new InvalidArgumentError('It takes earliest, latest, or a time such as 20s, 5m, 2h, 1d.');
-  return { sinceMs: Date.now() - Number(count) * UNITS_MS[unit!]! };
+  return { sinceMs: Date.now() - secondsOf(text) * 1000 };
 }
