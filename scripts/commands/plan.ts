@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import type { Reconfigured } from '../../core/activityTypes.ts';
 import { TidegateError } from '../../core/errors.ts';
-import { failureOf } from '../../core/failures.ts';
 import { streamLanes } from '../../core/lanes.ts';
 import { blockedItems, type PlanAction, type PlannedStep, summarizePlan } from '../../core/plan.ts';
 import type { CommandContext } from '../context.ts';
 import { WIDTH, wrap } from '../output.ts';
+import { orItsReason } from './triggerFollow.ts';
 
 export function registerPlan(program: Command, context: CommandContext): void {
   program
@@ -62,11 +62,8 @@ export function registerApply(program: Command, context: CommandContext): void {
 async function takeOver(context: CommandContext, pipeline: string): Promise<void> {
   const temporal = await context.temporal();
   if (!(await temporal.hasWorkers('stream'))) return;
-  const { definitionHash, streamed } = await temporal
-    .updateStream<Reconfigured>(pipeline, 'reconfigure')
-    .catch((cause) => {
-      throw cause instanceof TidegateError ? cause : new Error(failureOf(cause).message, { cause });
-    });
+  const asked = temporal.updateStream<Reconfigured>(pipeline, 'reconfigure');
+  const { definitionHash, streamed } = await orItsReason(asked);
   const { hash } = (await context.definitions()).get(pipeline);
   if (definitionHash !== null && definitionHash !== hash) {
     throw new TidegateError('INVALID_DEFINITION', `the workers have another definition of '${pipeline}'`, {

@@ -4,11 +4,10 @@ import { notStarted } from '../../adapters/temporal.ts';
 import type { ResyncDone } from '../../core/activityTypes.ts';
 import { findReplica } from '../../core/definition.ts';
 import { TidegateError } from '../../core/errors.ts';
-import { failureOf } from '../../core/failures.ts';
 import { workflowIds } from '../../core/names.ts';
 import type { CommandContext } from '../context.ts';
 import { formatBytes, formatCount, formatDuration } from '../output.ts';
-import { newsOf } from './triggerFollow.ts';
+import { newsOf, orItsReason } from './triggerFollow.ts';
 
 const POLL_MS = 500;
 
@@ -41,9 +40,7 @@ async function resync(
 ): Promise<ResyncDone> {
   const { describeWork } = await import('../../adapters/temporalWork.ts');
   const temporal = await context.temporal();
-  const ticket = await temporal.updateStream<number>(pipeline, 'resync', table).catch((cause) => {
-    throw cause instanceof TidegateError ? cause : new Error(failureOf(cause).message, { cause });
-  });
+  const ticket = await orItsReason(temporal.updateStream<number>(pipeline, 'resync', table));
   const news = newsOf(`${pipeline}.${table}`, say);
   for (;;) {
     const view = await temporal.stream(pipeline);

@@ -1,5 +1,6 @@
 import type { PendingActivity } from '../../adapters/temporalWork.ts';
 import type { CopyProgress, ReferenceResult, VerifyProgress, VerifyReport } from '../../core/activityTypes.ts';
+import { TidegateError } from '../../core/errors.ts';
 import { failureOf } from '../../core/failures.ts';
 import type { AwaitProgress, KeysProgress, MergeProgress } from '../../core/mergeTypes.ts';
 import type { CommandContext } from '../context.ts';
@@ -30,12 +31,12 @@ export async function runVerify(
   return await orItsReason(followVerify(temporal.client, { workflowId, onActivities: newsOf(pipeline, say) }));
 }
 
-/** @throws an Error with the failure's own line. */
+/** @throws an Error with the failure's own line; a TidegateError as it is. */
 export async function orItsReason<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw new Error(failureOf(error).message, { cause: error });
+    throw error instanceof TidegateError ? error : new Error(failureOf(error).message, { cause: error });
   }
 }
 
