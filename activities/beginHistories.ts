@@ -4,9 +4,8 @@ import { currentInsertLsn } from '../adapters/replication.ts';
 import { type HistoryTable, historyTables, type Pipeline } from '../core/definition.ts';
 import { formatLsn } from '../core/lsn.ts';
 import { topicOf } from '../core/names.ts';
-import { firstVersion } from '../core/schemaVersion.ts';
 import type { ActivityDeps } from './deps.ts';
-import { catalogOf, catalogSession } from './schemaDrift.ts';
+import { catalogSession, firstSchemas } from './schemaDrift.ts';
 import { readHistory, recordSchemas } from './schemaRecord.ts';
 
 /**
@@ -25,12 +24,7 @@ export async function beginHistories(deps: ActivityDeps, pipeline: Pipeline): Pr
   const session = await catalogSession(deps, pipeline);
   try {
     const lsn = formatLsn(await currentInsertLsn(session));
-    for (const table of fresh) {
-      const catalog = await catalogOf(session, table);
-      if (catalog === null) continue;
-      const tables = [{ table: table.label, version: firstVersion(catalog), changes: [] }];
-      await recordSchemas(deps.clickhouse, pipeline, { lsn, tables });
-    }
+    await recordSchemas(deps.clickhouse, pipeline, { lsn, tables: await firstSchemas(session, fresh) });
   } finally {
     await session.end();
   }

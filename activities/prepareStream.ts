@@ -1,13 +1,12 @@
 import type { StreamActivities } from '../core/activityTypes.ts';
 import { type Pipeline, replicaTables, streamTables } from '../core/definition.ts';
 import { blockedItems } from '../core/plan.ts';
-import { type Catalog, firstVersion } from '../core/schemaVersion.ts';
 import { beginHistories } from './beginHistories.ts';
 import type { ActivityDeps } from './deps.ts';
 import { skipLostEvents } from './lostEvents.ts';
 import { applyPlan, planPipeline } from './planPipeline.ts';
-import { catalogOf, catalogSession, findDrift } from './schemaDrift.ts';
-import { readHistory, recordSchemas, schemaReport } from './schemaRecord.ts';
+import { catalogSession, findDrift, firstSchemas } from './schemaDrift.ts';
+import { type FollowedSchema, readHistory, recordSchemas, schemaReport } from './schemaRecord.ts';
 import { noteRemoved, snapshotState } from './snapshotRecord.ts';
 
 /** The supervisor's first step: the same plan and apply that the command line does, then what the slot says. */
@@ -42,18 +41,13 @@ export function prepareStream(deps: ActivityDeps): Pick<StreamActivities, 'prepa
  * Replicas that have come into a pipeline which is streamed already. For all others, the snapshot records what it copies;
  * a history records when it begins.
  */
-async function addedTables(deps: ActivityDeps, pipeline: Pipeline) {
+async function addedTables(deps: ActivityDeps, pipeline: Pipeline): Promise<FollowedSchema[]> {
   const history = await readHistory(deps.clickhouse, pipeline);
   const added = replicaTables(pipeline).filter(({ label }) => !history.has(label));
   if (history.size === 0 || added.length === 0) return [];
   const session = await catalogSession(deps, pipeline);
   try {
-    const catalogs = await Promise.all(
-      added.map(async (table) => ({ table, catalog: await catalogOf(session, table) })),
-    );
-    return catalogs
-      .filter((each): each is typeof each & { catalog: Catalog } => each.catalog !== null)
-      .map(({ table, catalog }) => ({ table: table.label, version: firstVersion(catalog), changes: [] }));
+    return await firstSchemas(session, added);
   } finally {
     await session.end();
   }

@@ -4,9 +4,9 @@ import { connectPostgres } from '../adapters/postgres.ts';
 import { readCatalog } from '../adapters/postgresCatalog.ts';
 import { type Pipeline, type PipelineTable, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
-import { type Catalog, couldHold, isSameSchema, knownVersions } from '../core/schemaVersion.ts';
+import { type Catalog, couldHold, firstVersion, isSameSchema, knownVersions } from '../core/schemaVersion.ts';
 import type { ActivityDeps } from './deps.ts';
-import { readHistory, recordFiles } from './schemaRecord.ts';
+import { type FollowedSchema, readHistory, recordFiles } from './schemaRecord.ts';
 
 /** A query of the catalog may wait for an ALTER TABLE that holds the table for long: then it is asked again later. */
 const LOCK_TIMEOUT_MS = 2000;
@@ -27,6 +27,16 @@ export async function catalogOf(session: pg.Client, table: PipelineTable): Promi
     if (error instanceof TidegateError && error.code === 'SOURCE_NOT_READY') return null;
     throw error;
   }
+}
+
+/** How the histories of tables' schemas begin, of those tables that the source has. */
+export async function firstSchemas(session: pg.Client, tables: readonly PipelineTable[]): Promise<FollowedSchema[]> {
+  const found: FollowedSchema[] = [];
+  for (const table of tables) {
+    const catalog = await catalogOf(session, table);
+    if (catalog !== null) found.push({ table: table.label, version: firstVersion(catalog), changes: [] });
+  }
+  return found;
 }
 
 /**

@@ -26,14 +26,18 @@ interface HistoryRow {
 /** The recorded versions of each stream table, the oldest first. Empty before the first snapshot. */
 export type SchemaHistory = ReadonlyMap<string, readonly SchemaVersion[]>;
 
-/** Appends what was followed: one row a table, with the changes in words. Creates database and table when missing. */
+/** What has become of a table's schema, with the changes in words. */
+export interface FollowedSchema {
+  table: string;
+  version: SchemaVersion;
+  changes: readonly string[];
+}
+
+/** Appends what was followed: one row a table. Creates database and table when missing. */
 export async function recordSchemas(
   clickhouse: ClickHouse,
   pipeline: Pipeline,
-  {
-    lsn,
-    tables,
-  }: { lsn: string; tables: readonly { table: string; version: SchemaVersion; changes: readonly string[] }[] },
+  { lsn, tables }: { lsn: string; tables: readonly FollowedSchema[] },
 ): Promise<void> {
   if (tables.length === 0) return;
   await clickhouse.command(`CREATE DATABASE IF NOT EXISTS ${chIdentifier(pipeline.database)}`);
