@@ -230,7 +230,8 @@ async function topicOffsets(kafka: Kafka, topics: readonly string[], which: 'hig
   });
 }
 
-async function existingOf(admin: Admin, topics: readonly string[]): Promise<string[]> {
+/** Those of the topics that exist. */
+export async function existingOf(admin: Admin, topics: readonly string[]): Promise<string[]> {
   const existing = new Set(await admin.listTopics());
   return topics.filter((topic) => existing.has(topic));
 }

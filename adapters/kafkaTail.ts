@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import { partitionKey, partitionOf } from '../core/partitions.ts';
-import { earliestOffsets, endOffsets, kafkaError, type Offsets } from './kafka.ts';
+import { earliestOffsets, endOffsets, kafkaError, type Offsets, withAdmin } from './kafka.ts';
 
 export interface TailedMessage {
   topic: string;
@@ -75,9 +75,7 @@ async function startOffsets(
       }),
     );
   }
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
+  return await withAdmin(kafka, async (admin) => {
     const offsets: Offsets = new Map(ends);
     for (const topic of topicsOf(ends)) {
       for (const { partition, offset } of await admin.fetchTopicOffsetsByTimestamp(topic, start.sinceMs)) {
@@ -85,11 +83,7 @@ async function startOffsets(
       }
     }
     return offsets;
-  } catch (error) {
-    throw kafkaError(error);
-  } finally {
-    await admin.disconnect();
-  }
+  });
 }
 
 class Tail {

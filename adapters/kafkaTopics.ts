@@ -1,11 +1,10 @@
 import type { Kafka } from 'kafkajs';
-import { createTopics, withAdmin } from './kafka.ts';
+import { createTopics, existingOf, withAdmin } from './kafka.ts';
 
 /** How many partitions each of the topics has that exist. */
 export async function partitionCounts(kafka: Kafka, topics: readonly string[]): Promise<Map<string, number>> {
   return await withAdmin(kafka, async (admin) => {
-    const existing = new Set(await admin.listTopics());
-    const asked = topics.filter((topic) => existing.has(topic));
+    const asked = await existingOf(admin, topics);
     // Asked for no topic, the broker would answer for all of them.
     const found = asked.length === 0 ? [] : (await admin.fetchTopicMetadata({ topics: asked })).topics;
     return new Map(found.map(({ name, partitions }) => [name, partitions.length]));
