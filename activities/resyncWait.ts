@@ -2,17 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { Connect } from '../adapters/connect.ts';
 import { endOffsets, openKafka } from '../adapters/kafka.ts';
-import { currentInsertLsn, emitHeartbeat, readSlot } from '../adapters/replication.ts';
+import { currentInsertLsn, heartbeats, readSlot } from '../adapters/replication.ts';
 import type { Pipeline, PipelineTable } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { topicOf } from '../core/names.ts';
+import { waitingMessages } from '../core/partitions.ts';
 import { sourceConnectorConfig } from './connectorSource.ts';
 import type { ActivityDeps } from './deps.ts';
 import { landedOffsets } from './kafkaEngine.ts';
 import { isConfig } from './watchConnectorKeeper.ts';
 
 const POLL_MS = 200;
-const HURRY_MS = 1000;
 
 export interface TableWait {
   pipeline: Pipeline;
@@ -61,13 +61,9 @@ export async function waitUntilInKafka(wait: Omit<TableWait, 'table'> & { deadli
   const { pipeline, session, signal, deadlineMs = Number.POSITIVE_INFINITY } = wait;
   const lsn = await currentInsertLsn(session);
   const deadline = performance.now() + deadlineMs;
-  let hurriedAt = Number.NEGATIVE_INFINITY;
+  const hurry = heartbeats(session);
   await poll(signal, async () => {
-    // An idle slot moves on with the connector's heartbeat; this gives it something to move on to.
-    if (performance.now() - hurriedAt > HURRY_MS) {
-      await emitHeartbeat(session);
-      hurriedAt = performance.now();
-    }
+    await hurry();
     const slot = await readSlot(session, pipeline.stream.slot);
     return (slot !== null && slot.confirmedFlushLsn >= lsn) || performance.now() > deadline;
   });
@@ -80,9 +76,7 @@ export async function waitUntilCommitted(deps: ActivityDeps, { pipeline, table, 
   const ends = await endOffsets(kafka, topics);
   await poll(signal, async () => {
     const committed = await bearing(() => landedOffsets({ kafka, clickhouse: deps.clickhouse }, pipeline, topics));
-    return (
-      committed !== null && [...ends].every(([partition, end]) => end === 0n || (committed.get(partition) ?? 0n) >= end)
-    );
+    return committed !== null && waitingMessages(ends, committed) === 0n;
   });
 }
 

@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { endOffsets, type Offsets, openKafka } from '../adapters/kafka.ts';
-import { currentInsertLsn, emitHeartbeat, readSlot } from '../adapters/replication.ts';
+import { currentInsertLsn, heartbeats, readSlot } from '../adapters/replication.ts';
 import { Temporal } from '../adapters/temporal.ts';
 import { type Pipeline, streamTables } from '../core/definition.ts';
 import { TidegateError } from '../core/errors.ts';
 import { eventLanes } from '../core/lanes.ts';
 import type { Lsn } from '../core/lsn.ts';
 import { topicOf } from '../core/names.ts';
+import { waitingMessages } from '../core/partitions.ts';
 import type { ActivityDeps } from './deps.ts';
 import { landedOffsets } from './kafkaEngine.ts';
 
 export const POLL_MS = 200;
-const HURRY_MS = 1000;
 /** A stream may be paused while it is waited for. */
 export const ASK_MS = 5000;
 /** Without any progress for so long, nothing is to be waited for. */
@@ -85,13 +85,9 @@ interface Wait {
 async function waitForSlot({ pipeline, session, signal, patienceMs }: Wait, lsn: Lsn): Promise<void> {
   const { slot: name, connector } = pipeline.stream;
   const patience = new Progress(patienceMs);
-  let hurriedAt = Number.NEGATIVE_INFINITY;
+  const hurry = heartbeats(session);
   for (;;) {
-    // An idle slot moves on with the connector's heartbeat; this gives it something to move on to.
-    if (performance.now() - hurriedAt > HURRY_MS) {
-      await emitHeartbeat(session);
-      hurriedAt = performance.now();
-    }
+    await hurry();
     const slot = await readSlot(session, name);
     if (!slot || slot.walStatus === 'lost') {
       throw new TidegateError(
@@ -153,16 +149,6 @@ async function refusePaused(deps: ActivityDeps, about: { pipeline: Pipeline; wai
   throw new TidegateError('STREAM_PAUSED', what, {
     remedy: `Resume it ('npx tidegate resume ${name}'), or compare once it is to go on: until then the target is not its source.`,
   });
-}
-
-/** Messages below the ends that are not committed. */
-function waitingMessages(ends: Offsets, committed: Offsets): bigint {
-  let waiting = 0n;
-  for (const [partition, end] of ends) {
-    const reached = committed.get(partition) ?? 0n;
-    if (reached < end) waiting += end - reached;
-  }
-  return waiting;
 }
 
 /** Tells when a position has stood still for too long. */

@@ -29,6 +29,7 @@ const OBJECT_IN_USE = '55006';
 const RELEASE_MS = 15_000;
 
 const POLL_MS = 200;
+const HEARTBEAT_MS = 1000;
 
 async function rowsOf<T extends pg.QueryResultRow>(
   session: pg.Client,
@@ -166,9 +167,17 @@ export async function sourceIdentity(session: pg.Client): Promise<string> {
   return system!.identity;
 }
 
-/** Writes a message into the WAL that only says that something is there, so that an idle slot can move on. */
-export async function emitHeartbeat(session: pg.Client): Promise<void> {
-  await rowsOf(session, "SELECT pg_logical_emit_message(true, 'tidegate', '')");
+/**
+ * An idle slot moves on with the connector's heartbeat; this gives it something to move on to.
+ * @returns writes a message into the WAL that only says that something is there, once a second at most.
+ */
+export function heartbeats(session: pg.Client): () => Promise<void> {
+  let emittedAt = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (performance.now() - emittedAt <= HEARTBEAT_MS) return;
+    await rowsOf(session, "SELECT pg_logical_emit_message(true, 'tidegate', '')");
+    emittedAt = performance.now();
+  };
 }
 
 /**
