@@ -10,3 +10,6 @@ export interface MartBenchmark {
   /** The same question put to what is ready made and to single rows. */
   questions: readonly { name: string; ready: string; single: string }[];
 }
+
+/** Columns of a target besides the source's: as if they had been copied. */
+export const COPIED = '1 AS _version, 0 AS _deleted, -2 AS _tidegate_partition, 0 AS _tidegate_offset';

@@ -1,9 +1,8 @@
-import type { MartBenchmark } from '../benchmark.ts';
+import { COPIED, type MartBenchmark } from '../benchmark.ts';
 
 const FIRST = 10_000_000;
 const PROSTHESES = 2000;
 const DAYS = 60;
-const COPIED = '1 AS _version, 0 AS _deleted, -2 AS _tidegate_partition, 0 AS _tidegate_offset';
 
 /** Telemetry of two months. */
 export const benchmark: MartBenchmark = {

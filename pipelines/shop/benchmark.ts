@@ -1,10 +1,8 @@
-import type { MartBenchmark } from '../benchmark.ts';
+import { COPIED, type MartBenchmark } from '../benchmark.ts';
 import { AGGREGATES, type AggregateName, aggregateSql, rolledSql } from './aggregates.ts';
 
 /** Ids above those of the source. */
 const FIRST = 10_000_000;
-/** Columns of a target besides the source's: as if they had been copied. */
-const COPIED = '1 AS _version, 0 AS _deleted, -2 AS _tidegate_partition, 0 AS _tidegate_offset';
 const time = (text: string) => `toDateTime64('${text}', 6, 'UTC')`;
 const RANGES = {
   'two years': { from: time('2024-01-01 00:00:00'), to: time('2026-01-01 00:00:00') },
