@@ -36,14 +36,13 @@ const HEARTBEAT_PREFIX = 'tidegate';
  */
 export function connectorConfig(pipeline: Pipeline, source: ConnectorSource): Record<string, string> {
   const { topicPrefix, slot, publication, partitions, replicationFactor } = pipeline.stream;
-  const excluded = streamTables(pipeline).flatMap(({ schema, name, excluded: columns }) =>
-    columns.map((column) => namePattern([schema, name, column])),
-  );
+  const patternsOf = (which: 'excluded' | 'hashed') =>
+    streamTables(pipeline).flatMap(({ schema, name, [which]: columns }) =>
+      columns.map((column) => namePattern([schema, name, column])),
+    );
+  const [excluded, hashed] = [patternsOf('excluded'), patternsOf('hashed')];
   // What is read again later would be a newer value than the change had.
   const neverReselected = historyTables(pipeline).map(({ schema, name }) => `${namePattern([schema, name])}:.*`);
-  const hashed = streamTables(pipeline).flatMap(({ schema, name, hashed: columns }) =>
-    columns.map((column) => namePattern([schema, name, column])),
-  );
   return {
     'connector.class': 'io.debezium.connector.postgresql.PostgresConnector',
     'tasks.max': '1',
