@@ -94,6 +94,11 @@ export class Supervisor {
     return this.#state.established && !['evolving', 'snapshotting'].includes(this.phase);
   }
 
+  /** True while the definition has changed and has not been read since. */
+  get changing(): boolean {
+    return this.#state.change !== null;
+  }
+
   /** True when the definition is to be read beside the stream. Where the stream prepares next, it is read then. */
   get mustRead(): boolean {
     return this.#state.change === 'wanted' && ['streaming', 'paused'].includes(this.phase);

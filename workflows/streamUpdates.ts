@@ -22,7 +22,7 @@ export function handleStreamUpdates(supervisor: Supervisor, take: (input: () => 
     const { at: errorBefore } = supervisor.status.lastError ?? { at: '' };
     take(() => supervisor.reconfigure());
     const beside = supervisor.mustRead;
-    if (beside) await condition(() => supervisor.state.change === null);
+    if (beside) await condition(() => !supervisor.changing);
     const { lastError, definitionHash, streamed } = supervisor.status;
     if (beside && lastError && lastError.at !== errorBefore) throw refusal(lastError.code, lastError.message);
     return { definitionHash: beside ? definitionHash : null, streamed };
