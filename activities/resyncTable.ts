@@ -6,7 +6,7 @@ import { readCatalog } from '../adapters/postgresCatalog.ts';
 import { beginExportedSnapshot, CopySessions, serverVersion } from '../adapters/postgresCopySessions.ts';
 import { currentInsertLsn, endSessions, requireAlive, waitForOlderTransactions } from '../adapters/replication.ts';
 import type { BatchActivities, ResyncProgress, ResyncResult } from '../core/activityTypes.ts';
-import { attemptName, newToken } from '../core/copyAttempt.ts';
+import { attemptName, lateName, newToken } from '../core/copyAttempt.ts';
 import { CopyTally } from '../core/copyTally.ts';
 import { copyPath } from '../core/ddlCopy.ts';
 import { addLate, lateStatements, type ResyncObjects, stagingStatements } from '../core/ddlResync.ts';
@@ -222,9 +222,9 @@ class ResyncAttempt {
 
   /** The staging name of the attempt that swapped; null when it has dropped what was late, so that nothing is. */
   async #stagingLeft(): Promise<string | null> {
-    const names = [...(await targetUuids(this.#deps.clickhouse, this.#options.pipeline)).keys()];
-    const late = names.find((name) => name.startsWith(attemptName(this.#target, '')) && name.endsWith('_late'));
-    return late === undefined ? null : late.slice(0, -'_late'.length);
+    const names = await this.#deps.clickhouse.tableNames(this.#database);
+    const [begin, end] = [attemptName(this.#target, ''), lateName('')];
+    return names.find((name) => name.startsWith(begin) && name.endsWith(end))?.slice(0, -end.length) ?? null;
   }
 
   async #drop(): Promise<void> {
