@@ -61,6 +61,20 @@ export class FakePipeline {
     );
   }
 
+  /** Heartbeats until copies are let go; fails when it is cancelled. */
+  async copied(activity: keyof Activities, heartbeat: unknown): Promise<void> {
+    const context = Context.current();
+    const beat = setInterval(() => context.heartbeat(heartbeat), 250);
+    try {
+      await Promise.race([this.copies, context.cancelled]);
+    } catch (error) {
+      this.events.push(`${activity} cancelled`);
+      throw error;
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
   /** Heartbeats until it is cancelled or broken. */
   async last(activity: keyof Activities, heartbeat: unknown): Promise<void> {
     const context = Context.current();
@@ -129,17 +143,7 @@ export class FakeActivities {
       },
       async resyncTable(name, table) {
         of(name).begin('resyncTable');
-        const context = Context.current();
-        const progress = { tables: [], startedAt: new Date().toISOString(), step: 'copying' };
-        const beat = setInterval(() => context.heartbeat(progress), 250);
-        try {
-          await Promise.race([of(name).copies, context.cancelled]);
-        } catch (error) {
-          of(name).events.push('resyncTable cancelled');
-          throw error;
-        } finally {
-          clearInterval(beat);
-        }
+        await of(name).copied('resyncTable', { tables: [], startedAt: new Date().toISOString(), step: 'copying' });
         of(name).resync = of(name).resync.filter((each) => each.table !== table);
         return { table, lsn: '0/5', rows: 3, bytes: 30, seconds: 0.1 };
       },
@@ -173,16 +177,7 @@ export class FakeActivities {
       async copyReference(name, table) {
         of(name).begin('copyReference');
         const tables = [{ table, phase: 'copying' as const, rows: 1, bytes: 10, estimatedRows: 3 }];
-        const context = Context.current();
-        const beat = setInterval(() => context.heartbeat({ tables, startedAt: new Date().toISOString() }), 250);
-        try {
-          await Promise.race([of(name).copies, context.cancelled]);
-        } catch (error) {
-          of(name).events.push('copyReference cancelled');
-          throw error;
-        } finally {
-          clearInterval(beat);
-        }
+        await of(name).copied('copyReference', { tables, startedAt: new Date().toISOString() });
         return { table, rows: 3, bytes: 30, seconds: 0.1 };
       },
       async awaitInputs(name) {
