@@ -1,11 +1,12 @@
 import type { EachBatchPayload } from 'kafkajs';
-import { endOffsets, type Offsets, openKafka, partitionOf } from '../adapters/kafka.ts';
+import { endOffsets, type Offsets, openKafka } from '../adapters/kafka.ts';
 import { HELD_BYTES_LIMIT } from '../core/batching.ts';
 import { findTable, type Pipeline } from '../core/definition.ts';
 import { defectOf, objectStart } from '../core/envelope.ts';
 import { chTable } from '../core/identifiers.ts';
 import { eventLanes, streamLanes } from '../core/lanes.ts';
 import { landingName } from '../core/names.ts';
+import { partitionOf } from '../core/partitions.ts';
 import type { ActivityDeps } from './deps.ts';
 import { DeadLetterKeeper } from './runStreamDeadLetters.ts';
 import { Lane } from './runStreamLane.ts';

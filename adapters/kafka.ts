@@ -4,8 +4,6 @@ import { messageOf, TidegateError } from '../core/errors.ts';
 import { partitionKey } from '../core/partitions.ts';
 import type { Environment } from './environment.ts';
 
-export { partitionKey, partitionOf } from '../core/partitions.ts';
-
 /** Offsets by `topic:partition`. A partition without a committed offset, or of a missing topic, is not in the map. */
 export type Offsets = Map<string, bigint>;
 

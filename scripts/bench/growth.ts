@@ -1,4 +1,5 @@
-import { endOffsets, partitionKey } from '../../adapters/kafka.ts';
+import { endOffsets } from '../../adapters/kafka.ts';
+import { partitionKey } from '../../core/partitions.ts';
 import { itemsTable, type Lab, SCALES, streamPipeline } from './lab.ts';
 import { ownLoad } from './reference.ts';
 import { type BenchResult, type Figure, figure } from './result.ts';

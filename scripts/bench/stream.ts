@@ -1,5 +1,6 @@
-import { committedOffsets, endOffsets, partitionKey } from '../../adapters/kafka.ts';
+import { committedOffsets, endOffsets } from '../../adapters/kafka.ts';
 import { pgIdentifier } from '../../core/identifiers.ts';
+import { partitionKey } from '../../core/partitions.ts';
 import { itemsTable, type Lab, ROUNDS, secondsOf, streamPipeline } from './lab.ts';
 import { ITEM_EVENTS, type KafkaEngineTuning, kafkaEngine } from './peers.ts';
 import { type BenchResult, figure, median } from './result.ts';

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { committedOffsets, endOffsets, partitionKey } from '../../adapters/kafka.ts';
+import { committedOffsets, endOffsets } from '../../adapters/kafka.ts';
 import { connectPostgres } from '../../adapters/postgres.ts';
 import { dropSlot, readSlot } from '../../adapters/replication.ts';
 import { pgIdentifier } from '../../core/identifiers.ts';
+import { partitionKey } from '../../core/partitions.ts';
 import { itemsTable, type Lab, secondsOf, streamPipeline } from './lab.ts';
 import { type BenchResult, figure, median } from './result.ts';
 
