@@ -53,7 +53,9 @@ const STARTERS = ['workers/memory.ts'];
 test('only the environment adapter and tests read process.env', () => {
   const readers = sources.filter((file) => /process\.env\b/.test(readFileSync(file, 'utf8')));
   assert.deepEqual(
-    readers.filter((file) => file !== 'adapters/environment.ts' && !STARTERS.includes(file) && !file.startsWith('stack/')),
+    readers.filter(
+      (file) => file !== 'adapters/environment.ts' && !STARTERS.includes(file) && !file.startsWith('stack/'),
+    ),
     [],
   );
 });
