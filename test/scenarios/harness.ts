@@ -292,7 +292,18 @@ export class Scenario implements AsyncDisposable {
   async assertEqualNow(name: string): Promise<void> {
     const table = this.pipeline.tables.find((each) => each.name === name);
     assert.ok(table, `${name} is not in the pipeline`);
-    assert.deepEqual(await this.differences(table), [], table.label);
+    const found = await this.differences(table);
+    if (found.length > 0) assert.deepEqual([...found, ...(await this.#circumstances(table))], [], table.label);
+  }
+
+  /** What tells whether rows are missing for good, have not landed, or were not seen. */
+  async #circumstances(table: PipelineTable): Promise<string[]> {
+    const topic = streamLanes(this.pipeline).find(({ label }) => label === table.label)?.topic;
+    if (topic === undefined) return [];
+    const [ends, landed] = [await endOffsets(this.kafka, [topic]), await landedOffsets(this, this.pipeline, [topic])];
+    const text = (offsets: ReadonlyMap<string, bigint>) => [...offsets].map((each) => each.join(' at ')).join(', ');
+    const again = await this.differences(table);
+    return [`landed: ${text(landed)}; ends: ${text(ends)}`, `a moment later: ${again[0] ?? 'equal'}`];
   }
 
   /** What differs now in a table, one line each. */
