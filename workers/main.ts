@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { saveMemory } from './memory.ts';
 
-saveMemory();
+await saveMemory();
 // Only now: what is loaded before would be loaded twice.
 await import('./commandLine.ts');

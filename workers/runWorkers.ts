@@ -1,5 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { GracefulShutdownPeriodExpiredError, NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  GracefulShutdownPeriodExpiredError,
+  NativeConnection,
+  type Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
 import { ClickHouse } from '../adapters/clickhouse.ts';
 import type { Definitions } from '../adapters/definitions.ts';
@@ -15,6 +20,7 @@ import { messageOf } from '../core/errors.ts';
 import { TASK_QUEUES } from '../core/names.ts';
 import { workflowBundle } from './bundle.ts';
 import { installRuntime, type Log } from './logging.ts';
+import { workersOnOneThread } from './oneThread.ts';
 
 export type Queue = keyof typeof TASK_QUEUES;
 
@@ -57,8 +63,9 @@ export async function runWorkers(options: RunWorkersOptions): Promise<void> {
       workflowBundle: bundle,
       activities: createActivities({ environment, definitions, clickhouse }),
     };
+    const QueueWorker = workersOnOneThread();
     const workers = await Promise.all(
-      queues.map((queue) => Worker.create({ ...shared, ...optionsOf(queue, definitions) })),
+      queues.map((queue) => QueueWorker.create({ ...shared, ...optionsOf(queue, definitions) })),
     );
     log(`worker ready on ${queues.join(', ')} at ${settings.address}, pipelines: ${definitions.names.join(', ')}`);
     await runUntil(workers, signal);

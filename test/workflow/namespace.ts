@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { loadEnvironment } from '../../adapters/environment.ts';
 import { ensureSearchAttributes } from '../../adapters/temporalConnection.ts';
 import type { BatchActivities, StreamActivities } from '../../core/activityTypes.ts';
 import { TASK_QUEUES } from '../../core/names.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
 import { installRuntime } from '../../workers/logging.ts';
+import { workersOnOneThread } from '../../workers/oneThread.ts';
 
 export type Activities = StreamActivities & BatchActivities;
 
@@ -37,9 +38,10 @@ export async function openNamespace(label: string): Promise<TestNamespace> {
   const stops: (() => Promise<void>)[] = [];
 
   const startWorkers = async (activities: Activities) => {
+    const QueueWorker = workersOnOneThread();
     const workers = await Promise.all(
       Object.values(TASK_QUEUES).map((taskQueue) =>
-        Worker.create({
+        QueueWorker.create({
           ...{ connection: native, namespace: name, taskQueue, workflowBundle: bundle, activities },
           maxHeartbeatThrottleInterval: '100 milliseconds',
         }),
