@@ -50,6 +50,7 @@ const TOO_MANY_ROWS = 'TOO_MANY_ROWS';
 /** Inserts batches into one landing table until each has landed, and finds the messages that cannot. */
 export class Lander {
   readonly #options: LanderOptions;
+  #sent = 0;
 
   constructor(options: LanderOptions) {
     this.#options = options;
@@ -57,13 +58,15 @@ export class Lander {
 
   /**
    * Returns when every row of the batch has landed or has been given to onRefused.
+   * @returns how often it was sent: after the first time, somebody may still hold its bytes.
    * @throws TidegateError ACCESS_DENIED, what onRefused or onMostRefused throw, or LandingAbandoned.
    */
-  async land(batch: MessageBatch): Promise<void> {
+  async land(batch: MessageBatch): Promise<number> {
+    this.#sent = 0;
     let first: Refusal | null = await this.#insert(batch);
     if (first === null) {
       this.#options.onLanded(batch);
-      return;
+      return this.#sent;
     }
     const attempt = (part: MessageBatch) => this.#insert(part);
     if (
@@ -83,6 +86,7 @@ export class Lander {
       onLanded,
       onRefused,
     });
+    return this.#sent;
   }
 
   /** A message of other columns is not bad: what it is will be asked when it stands alone. */
@@ -119,6 +123,7 @@ export class Lander {
   }
 
   async #send(batch: MessageBatch): Promise<{ readRows: number }> {
+    this.#sent++;
     return await this.#options.clickhouse.insert({
       into: this.#options.into,
       format: 'JSONEachRow',

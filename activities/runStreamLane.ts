@@ -184,12 +184,13 @@ export class Lane {
   async #settle(batch: PendingBatch, generation: number): Promise<void> {
     const settling = this.#settling;
     try {
-      if (batch.rows > 0) await this.#lander.land(batch);
+      const sent = batch.rows > 0 ? await this.#lander.land(batch) : 0;
       const bad = [...settling.refused, ...batch.rejected];
       if (mostAreBad(bad.length, batch.rows + batch.rejected.length)) {
         throw this.#mostAreBad(`${bad.length} of ${batch.rows + batch.rejected.length}`, bad[0]!.reason);
       }
       await this.#setAside(bad, settling.refused.length > 0);
+      if (sent === 1) this.pending.reuse(batch);
     } catch (error) {
       if (!(error instanceof TidegateError)) throw error;
       const next = settling.nextBeforeBad(batch.rejected);

@@ -36,7 +36,7 @@ export function badMessage(
   const { partition, offset } = coordinatesOf(line);
   const begin = line.indexOf(',', line.indexOf(',') + 1) + 1 + form.open.length;
   const rest = line.subarray(begin, line.length - form.close.length);
-  const value = Buffer.concat([origin.lead, restored(Buffer.concat([Buffer.from('{'), rest]), origin.cuts)]);
+  const value = Buffer.concat([origin.lead, restored(Buffer.concat([Buffer.from('{'), rest]), origin.tail)]);
   const key = origin.key && Buffer.from(origin.key);
   const { code, reason } = refusal;
   return { partition, offset, timestampMs: origin.timestampMs, key, value, code, reason };

@@ -1,5 +1,5 @@
-/** Bytes that were cut out of a value: where they stood in what is left, and what they were. */
-export interface Cut {
+/** The end of a value something was cut out of: where it begins, and its bytes before that. */
+export interface Tail {
   at: number;
   bytes: Buffer;
 }
@@ -91,15 +91,9 @@ export class EnvelopeCut {
   }
 }
 
-/** Puts what was cut out back in. */
-export function restored(rest: Buffer, cuts: readonly Cut[]): Buffer {
-  const parts: Buffer[] = [];
-  let from = 0;
-  for (const { at, bytes } of cuts) {
-    parts.push(rest.subarray(from, at), bytes);
-    from = at;
-  }
-  return Buffer.concat([...parts, rest.subarray(from)]);
+/** The value as it was before something was cut out of its end. */
+export function restored(rest: Buffer, tail: Tail | null): Buffer {
+  return tail ? Buffer.concat([rest.subarray(0, tail.at), tail.bytes]) : rest;
 }
 
 function isTail(value: Buffer, at: number): boolean {

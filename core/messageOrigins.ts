@@ -1,4 +1,5 @@
-import type { Cut, EnvelopeCut } from './envelopeCut.ts';
+import { type ChunkPool, Chunks } from './chunks.ts';
+import type { EnvelopeCut, Tail } from './envelopeCut.ts';
 
 /** What a message was sent with, beside what is sent on as its row. */
 export interface MessageOrigin {
@@ -7,8 +8,8 @@ export interface MessageOrigin {
   timestampMs: number;
   /** Blanks before the value's first brace. */
   lead: Buffer;
-  /** What was cut out of the value, by its place behind the blanks. */
-  cuts: Cut[];
+  /** The end of the value, where something was cut out of it. */
+  tail: Tail | null;
 }
 
 /** A message whose value has been sent on, except what stands before `start` and what is cut out. */
@@ -20,97 +21,90 @@ interface SentMessage {
   cut: EnvelopeCut | null;
 }
 
-/** The time, and the lengths of the key, the lead and the cuts. */
-const HEAD = 20;
-/** Place and length. */
-const CUT_HEAD = 8;
-const CUTS = 3;
-const FIRST_SIZE = 4 * 1024;
+/** The time, the lengths of the key and the lead, and the tail's place and length. */
+const HEAD = 24;
+const NONE = -1;
 
 /**
  * The origins of a batch's messages in their order. An insert does not need them, but a dead letter does; they are
  * packed, since there are many of them and few are ever read.
  */
 export class MessageOrigins {
-  #packed: Buffer = Buffer.alloc(0);
-  #used = 0;
-  #cursor = { index: 0, at: 0 };
+  readonly #packed: Chunks;
+  #closed: readonly Buffer[] = [];
+  #cursor = { index: 0, chunk: 0, at: 0 };
   /** When the last message was written, epoch milliseconds; 0 before the first. */
   lastMs = 0;
 
+  constructor(pool?: ChunkPool) {
+    this.#packed = new Chunks(pool);
+  }
+
   get bytes(): number {
-    return this.#used;
+    return this.#packed.bytes;
   }
 
   append({ key, timestampMs, value, start, cut }: SentMessage): void {
-    const cutBytes = cut ? CUTS * CUT_HEAD + cut.length : 0;
-    const length = HEAD + (key?.length ?? 0) + start + cutBytes;
-    if (this.#used + length > this.#packed.length) this.#grow(length);
-    const packed = this.#packed;
-    let at = packed.writeDoubleLE(timestampMs, this.#used);
-    at = packed.writeInt32LE(key === null ? -1 : key.length, at);
-    at = packed.writeInt32LE(start, at);
-    at = packed.writeInt32LE(cutBytes, at);
-    if (key !== null) at += key.copy(packed, at);
-    if (start > 0) at += value.copy(packed, at, 0, start);
-    if (cut) {
-      let gone = start;
-      at = this.#cut(at, { value, from: cut.sourceFrom, to: cut.sourceTo, gone });
-      gone += cut.sourceTo - cut.sourceFrom;
-      at = this.#cut(at, { value, from: cut.namesFrom, to: cut.namesTo, gone });
-      gone += cut.namesTo - cut.namesFrom;
-      this.#cut(at, { value, from: cut.tailFrom, to: cut.tailTo, gone });
-    }
-    this.#used += length;
+    const keyLength = key === null ? 0 : key.length;
+    const tailLength = cut === null ? 0 : value.length - cut.sourceFrom;
+    let at = this.#packed.reserve(HEAD + keyLength + start + tailLength);
+    const { chunk } = this.#packed;
+    at = chunk.writeDoubleLE(timestampMs, at);
+    at = chunk.writeInt32LE(key === null ? NONE : keyLength, at);
+    at = chunk.writeInt32LE(start, at);
+    at = chunk.writeInt32LE(cut === null ? NONE : cut.sourceFrom - start, at);
+    at = chunk.writeInt32LE(tailLength, at);
+    if (key !== null) at += key.copy(chunk, at);
+    if (start > 0) at += value.copy(chunk, at, 0, start);
+    if (cut !== null) value.copy(chunk, at, cut.sourceFrom);
     this.lastMs = timestampMs;
+  }
+
+  /** Nothing is appended any more. @returns the memory that holds the origins. */
+  close(): readonly Buffer[] {
+    this.#closed = this.#packed.close();
+    return this.#closed;
   }
 
   /** Appends what stands at a position of another batch's origins. */
   appendFrom(other: MessageOrigins, index: number): void {
     const { timestampMs } = other.at(index);
-    const from = other.#cursor.at;
-    const { end } = other.#read(from);
-    if (this.#used + end - from > this.#packed.length) this.#grow(end - from);
-    other.#packed.copy(this.#packed, this.#used, from, end);
-    this.#used += end - from;
+    const { chunk, at } = other.#cursor;
+    const packed = other.#closed[chunk]!;
+    const { end } = read(packed, at);
+    const to = this.#packed.reserve(end - at);
+    packed.copy(this.#packed.chunk, to, at, end);
     this.lastMs = timestampMs;
   }
 
-  /** @param cut.gone bytes before `from` that are not in what was sent on. */
-  #cut(at: number, { value, from, to, gone }: { value: Buffer; from: number; to: number; gone: number }): number {
-    const next = this.#packed.writeInt32LE(to - from, this.#packed.writeInt32LE(from - gone, at));
-    return next + value.copy(this.#packed, next, from, to);
-  }
-
-  /** The origin of the message at a position of the batch. Asking in ascending order reads everything once. */
+  /** The origin of the message at a position of the closed batch. Asking in ascending order reads everything once. */
   at(index: number): MessageOrigin {
-    if (index < this.#cursor.index) this.#cursor = { index: 0, at: 0 };
-    while (this.#cursor.index < index) {
-      this.#cursor = { index: this.#cursor.index + 1, at: this.#read(this.#cursor.at).end };
+    const cursor = this.#cursor;
+    if (index < cursor.index) Object.assign(cursor, { index: 0, chunk: 0, at: 0 });
+    for (;;) {
+      const packed = this.#closed[cursor.chunk];
+      if (packed === undefined) throw new RangeError('a batch has fewer messages than were asked for');
+      if (cursor.at === packed.length) Object.assign(cursor, { chunk: cursor.chunk + 1, at: 0 });
+      else {
+        const { origin, end } = read(packed, cursor.at);
+        if (cursor.index === index) return origin;
+        Object.assign(cursor, { index: cursor.index + 1, at: end });
+      }
     }
-    return this.#read(this.#cursor.at).origin;
   }
+}
 
-  #read(at: number): { origin: MessageOrigin; end: number } {
-    if (at >= this.#used) throw new RangeError('a batch has fewer messages than were asked for');
-    const packed = this.#packed;
-    const keyLength = packed.readInt32LE(at + 8);
-    const keyEnd = at + HEAD + Math.max(0, keyLength);
-    const leadEnd = keyEnd + packed.readInt32LE(at + 12);
-    const end = leadEnd + packed.readInt32LE(at + 16);
-    const key = keyLength < 0 ? null : packed.subarray(at + HEAD, keyEnd);
-    const cuts: Cut[] = [];
-    for (let next = leadEnd; next < end; ) {
-      const from = next + CUT_HEAD;
-      next = from + packed.readInt32LE(next + 4);
-      cuts.push({ at: packed.readInt32LE(from - CUT_HEAD), bytes: packed.subarray(from, next) });
-    }
-    return { origin: { key, timestampMs: packed.readDoubleLE(at), lead: packed.subarray(keyEnd, leadEnd), cuts }, end };
-  }
-
-  #grow(length: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(FIRST_SIZE, 2 * this.#packed.length, this.#used + length));
-    this.#packed.copy(grown, 0, 0, this.#used);
-    this.#packed = grown;
-  }
+function read(packed: Buffer, at: number): { origin: MessageOrigin; end: number } {
+  const keyLength = packed.readInt32LE(at + 8);
+  const tailAt = packed.readInt32LE(at + 16);
+  const keyEnd = at + HEAD + Math.max(0, keyLength);
+  const leadEnd = keyEnd + packed.readInt32LE(at + 12);
+  const end = leadEnd + packed.readInt32LE(at + 20);
+  const origin = {
+    key: keyLength === NONE ? null : packed.subarray(at + HEAD, keyEnd),
+    timestampMs: packed.readDoubleLE(at),
+    lead: packed.subarray(keyEnd, leadEnd),
+    tail: tailAt === NONE ? null : { at: tailAt, bytes: packed.subarray(leadEnd, end) },
+  };
+  return { origin, end };
 }

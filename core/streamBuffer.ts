@@ -1,11 +1,11 @@
+import { ChunkPool, Chunks } from './chunks.ts';
 import type { BadMessage } from './deadLetters.ts';
 import { coordinatesOf, type LineForm, linePrefix, SPLICED } from './envelope.ts';
 import { EnvelopeCut } from './envelopeCut.ts';
 import { MessageOrigins } from './messageOrigins.ts';
 
-const FIRST_CHUNK = 16 * 1024;
-const LARGEST_CHUNK = 1024 * 1024;
 const NEWLINE = 0x0a;
+const CLOSE = 0x7d;
 
 /** Lines for one insert: each is one message with its coordinates spliced in, ended by a line break. */
 export interface MessageBatch {
@@ -35,20 +35,15 @@ export interface PendingMessage {
   start: number;
 }
 
-/**
- * Collects messages as the bytes of an insert. Values are copied, so that the broker's answer they came in can be
- * freed; chunks grow from small to large, so that a quiet stream allocates little and a busy one seldom.
- */
+/** Collects messages as the bytes of an insert. Values are copied, so that the broker's answer they came in can be freed. */
 export class StreamBuffer {
   readonly #form: LineForm;
   readonly #cut = new EnvelopeCut();
-  #chunks: Buffer[] = [];
-  #chunk: Buffer = Buffer.alloc(0);
-  #used = 0;
+  readonly #pool = new ChunkPool();
+  #lines = new Chunks(this.#pool);
   #rows = 0;
-  #bytes = 0;
   #next = new Map<number, bigint>();
-  #origins = new MessageOrigins();
+  #origins = new MessageOrigins(this.#pool);
   #rejected: BadMessage[] = [];
   #rejectedBytes = 0;
   #prefix = '';
@@ -64,7 +59,7 @@ export class StreamBuffer {
 
   /** Bytes of everything that is held. */
   get bytes(): number {
-    return this.#bytes + this.#origins.bytes + this.#rejectedBytes;
+    return this.#lines.bytes + this.#origins.bytes + this.#rejectedBytes;
   }
 
   /** True when there is nothing to land nor to commit. */
@@ -81,23 +76,20 @@ export class StreamBuffer {
     const head = `${this.#prefix}${offset},${open}`;
     const cut = this.#form === SPLICED && this.#cut.find(value) ? this.#cut : null;
     const length = head.length + value.length - start + close.length - (cut?.length ?? 0);
-    if (this.#used + length > this.#chunk.length) this.#grow(length);
-    const chunk = this.#chunk;
-    let at = this.#used;
+    let at = this.#lines.reserve(length);
+    const { chunk } = this.#lines;
     at += chunk.write(head, at, 'latin1');
     if (cut) {
       at += value.copy(chunk, at, start + 1, cut.sourceFrom);
       at += value.copy(chunk, at, cut.sourceTo, cut.namesFrom);
       at += value.copy(chunk, at, cut.namesTo, cut.tailFrom);
-      at += value.copy(chunk, at, cut.tailTo);
+      chunk[at++] = CLOSE;
     } else {
       at += value.copy(chunk, at, start + 1);
     }
-    at += chunk.write(close, at, 'latin1');
+    if (close !== '') at += chunk.write(close, at, 'latin1');
     chunk[at] = NEWLINE;
-    this.#used += length;
     this.#rows++;
-    this.#bytes += length;
     this.#origins.append({ key, timestampMs, value, start, cut });
   }
 
@@ -115,37 +107,33 @@ export class StreamBuffer {
   /** Takes everything, leaving the buffer empty; null when there is nothing to land or to commit. */
   take(): PendingBatch | null {
     if (this.empty) return null;
-    this.#closeChunk();
+    this.#origins.close();
     const batch = {
-      ...{ chunks: this.#chunks, rows: this.#rows, bytes: this.#bytes, next: this.#next },
+      ...{ chunks: this.#lines.close(), rows: this.#rows, bytes: this.#lines.bytes, next: this.#next },
       ...{ origins: this.#origins, rejected: this.#rejected, heldBytes: this.bytes },
     };
     this.clear();
     return batch;
   }
 
+  /**
+   * Takes back the memory of a batch that nobody reads any more, for what is still to come; lets go of all such memory
+   * when nothing waits, so that a stream that has caught up holds none.
+   */
+  reuse(batch: PendingBatch): void {
+    if (this.empty) this.#pool.clear();
+    else for (const used of [batch.chunks, batch.origins.close()]) this.#pool.give(used);
+  }
+
   clear(): void {
-    this.#chunks = [];
-    this.#chunk = Buffer.alloc(0);
-    this.#used = 0;
+    this.#lines = new Chunks(this.#pool);
     this.#rows = 0;
-    this.#bytes = 0;
     this.#next = new Map();
-    this.#origins = new MessageOrigins();
+    this.#origins = new MessageOrigins(this.#pool);
     this.#rejected = [];
     this.#rejectedBytes = 0;
   }
 
-  #grow(length: number): void {
-    const size = Math.min(LARGEST_CHUNK, Math.max(FIRST_CHUNK, this.#bytes));
-    this.#closeChunk();
-    this.#chunk = Buffer.allocUnsafeSlow(Math.max(size, length));
-    this.#used = 0;
-  }
-
-  #closeChunk(): void {
-    if (this.#used > 0) this.#chunks.push(this.#chunk.subarray(0, this.#used));
-  }
 }
 
 /** Cuts a batch of at least two rows into two, at about the middle of its bytes. The order stays. */
@@ -209,6 +197,7 @@ export function ofOtherPartitions(
       start = end;
     }
   }
+  origins.close();
   const chunks = lines.length > 0 ? [Buffer.concat(lines)] : [];
   return {
     ...{ chunks, rows: lines.length, bytes: chunks[0]?.length ?? 0, origins, heldBytes: batch.heldBytes },

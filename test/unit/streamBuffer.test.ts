@@ -123,9 +123,9 @@ test('what was sent beside the rows is kept for each, and rejected messages stan
   assert.ok(batch);
   assert.deepEqual([batch.rows, batch.heldBytes, buffer.bytes], [1000, held, 0]);
   for (const index of [0, 1, 500, 999, 4]) {
-    const { key, timestampMs, lead, cuts } = batch.origins.at(index);
+    const { key, timestampMs, lead, tail } = batch.origins.at(index);
     assert.equal(key?.toString() ?? null, index % 3 === 0 ? null : `key ${'k'.repeat(index % 50)}`);
-    assert.deepEqual([timestampMs, lead.toString(), cuts], [1_700_000_000_000 + index, ' ', []]);
+    assert.deepEqual([timestampMs, lead.toString(), tail], [1_700_000_000_000 + index, ' ', null]);
   }
   assert.deepEqual(batch.rejected, [{ ...bad, value: Buffer.from('nonsense') }]);
   assert.throws(() => batch.origins.at(1000), RangeError);
