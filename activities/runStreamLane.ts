@@ -1,5 +1,5 @@
 import type { DriftReport } from '../core/activityTypes.ts';
-import { FLUSH_LIMITS, msUntilFlush } from '../core/batching.ts';
+import { FLUSH_LIMITS, limitsAt, msUntilFlush } from '../core/batching.ts';
 import type { BadMessage } from '../core/deadLetters.ts';
 import { columnNames } from '../core/envelope.ts';
 import { TidegateError } from '../core/errors.ts';
@@ -55,6 +55,7 @@ export class Lane {
   #flushing: PendingBatch | null = null;
   #lastFlushAt = 0;
   #urgent = false;
+  #limits = FLUSH_LIMITS;
   #settling = new Settling();
   /** Partitions that stand right before a message of other columns, and what was said of the first such message. */
   readonly #still = new Set<number>();
@@ -86,8 +87,9 @@ export class Lane {
     return this.pending.empty && this.#flushing === null;
   }
 
-  /** Tells the loop that something was appended. */
-  appended(): void {
+  /** Tells the loop that something was appended, and how many messages behind it have not been read yet. */
+  appended(lag: number): void {
+    this.#limits = limitsAt(lag);
     this.#wake.notify();
   }
 
@@ -138,7 +140,7 @@ export class Lane {
       const { empty, rows, bytes } = this.pending;
       if (!empty && this.#urgent) return;
       const sinceLastFlushMs = performance.now() - this.#lastFlushAt;
-      const wait = msUntilFlush({ rows: empty ? 0 : Math.max(1, rows), bytes, sinceLastFlushMs }, FLUSH_LIMITS);
+      const wait = msUntilFlush({ rows: empty ? 0 : Math.max(1, rows), bytes, sinceLastFlushMs }, this.#limits);
       if (wait === 0) return;
       await this.#wake.wait(wait ?? (this.#drift ? LOOK_AGAIN_MS : null));
       if (this.#drift && this.pending.empty) return;
@@ -190,7 +192,7 @@ export class Lane {
         throw this.#mostAreBad(`${bad.length} of ${batch.rows + batch.rejected.length}`, bad[0]!.reason);
       }
       await this.#setAside(bad, settling.refused.length > 0);
-      if (sent === 1) this.pending.reuse(batch);
+      if (sent === 1 && settling.refused.length === 0) this.pending.reuse(batch);
     } catch (error) {
       if (!(error instanceof TidegateError)) throw error;
       const next = settling.nextBeforeBad(batch.rejected);

@@ -147,7 +147,7 @@ export class StreamSession {
     const last = batch.lastOffset();
     lane.pending.advance(partition, BigInt(last) + 1n);
     resolveOffset(last);
-    lane.appended();
+    lane.appended(Number(batch.offsetLag()));
   }
 
   get #heldBytes(): number {

@@ -133,7 +133,6 @@ export class StreamBuffer {
     this.#rejected = [];
     this.#rejectedBytes = 0;
   }
-
 }
 
 /** Cuts a batch of at least two rows into two, at about the middle of its bytes. The order stays. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { insertRetryMs, msUntilFlush } from '../../core/batching.ts';
+import { FLUSH_LIMITS, insertRetryMs, limitsAt, msUntilFlush } from '../../core/batching.ts';
 
 const limits = { rows: 100, bytes: 1000, intervalMs: 50 };
 
@@ -20,6 +20,13 @@ test('a busy stream waits out the interval since its last flush', () => {
 test('the limits of rows and bytes come before the interval', () => {
   assert.equal(msUntilFlush({ rows: 100, bytes: 10, sinceLastFlushMs: 0 }, limits), 0);
   assert.equal(msUntilFlush({ rows: 2, bytes: 1000, sinceLastFlushMs: 0 }, limits), 0);
+});
+
+test('in a backlog inserts are larger, and no larger than else allowed', () => {
+  assert.equal(limitsAt(FLUSH_LIMITS.rows - 1), FLUSH_LIMITS);
+  const { intervalMs, ...others } = limitsAt(FLUSH_LIMITS.rows);
+  assert.ok(intervalMs > FLUSH_LIMITS.intervalMs);
+  assert.deepEqual({ ...others, intervalMs: FLUSH_LIMITS.intervalMs }, FLUSH_LIMITS);
 });
 
 test('a refused insert is tried again after 100 ms, doubling up to ten seconds', () => {

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { halve, lastLine, type MessageBatch, nextOffsets, StreamBuffer } from '../../core/streamBuffer.ts';
+import {
+  halve,
+  lastLine,
+  type MessageBatch,
+  nextOffsets,
+  type PendingBatch,
+  StreamBuffer,
+} from '../../core/streamBuffer.ts';
 
 const textOf = (batch: MessageBatch) => Buffer.concat(batch.chunks).toString();
 
@@ -129,4 +136,40 @@ test('what was sent beside the rows is kept for each, and rejected messages stan
   }
   assert.deepEqual(batch.rejected, [{ ...bad, value: Buffer.from('nonsense') }]);
   assert.throws(() => batch.origins.at(1000), RangeError);
+});
+
+test('the memory of a batch that has landed is used for what is appended then, and for nothing once all has landed', () => {
+  const buffer = new StreamBuffer();
+  const text = (round: number, index: number) => `"n":"${String(round).repeat(300 + (index % 50))}"}`;
+  const append = (round: number, from: number, to: number) => {
+    for (let index = from; index < to; index++) {
+      const [key, value] = [Buffer.from(`key ${round} ${index}`), Buffer.from(`{${text(round, index)}`)];
+      buffer.append({ partition: 0, offset: String(index), key, timestampMs: round, value, start: 0 });
+    }
+    buffer.advance(0, BigInt(to));
+  };
+  const memory = (batch: PendingBatch) => [...batch.chunks, ...batch.origins.close()].map((chunk) => chunk.buffer);
+  const rows = 4000;
+  append(1, 0, rows);
+  let landed = buffer.take()!;
+  for (let round = 2; round < 6; round++) {
+    append(round, 0, rows / 2);
+    const freed = memory(landed);
+    buffer.reuse(landed);
+    append(round, rows / 2, rows);
+    landed = buffer.take()!;
+    const lines = Array.from(
+      { length: rows },
+      (_, index) => `{"_partition":0,"_offset":${index},${text(round, index)}\n`,
+    );
+    assert.ok(textOf(landed) === lines.join(''));
+    assert.ok(memory(landed).some((chunk) => freed.includes(chunk)));
+    for (const index of [0, 1999, 2000, 3999]) {
+      assert.equal(landed.origins.at(index).key?.toString(), `key ${round} ${index}`);
+    }
+  }
+  const freed = memory(landed);
+  buffer.reuse(landed);
+  append(6, 0, rows);
+  assert.ok(!memory(buffer.take()!).some((chunk) => freed.includes(chunk)));
 });
