@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { messageOf, TidegateError } from '../core/errors.ts';
+import { runProgram } from '../adapters/program.ts';
+import { TidegateError } from '../core/errors.ts';
 import { freshness } from './bench/freshness.ts';
 import { growth } from './bench/growth.ts';
 import { Lab } from './bench/lab.ts';
@@ -28,7 +29,6 @@ interface Options {
   rows: number;
   json: boolean;
   page: boolean;
-  debug: boolean;
 }
 
 function names(text: string): Name[] {
@@ -85,13 +85,5 @@ const command = new Command('npm run bench --')
   .option('--json', 'print one line of JSON', false)
   .option('--page', 'also write docs/performance.md and its chart', false)
   .option('--debug', 'show stack traces of errors', false);
-command.action(async (options: Options) => {
-  try {
-    await main(options);
-    process.exit();
-  } catch (error) {
-    process.stderr.write(`bench: ${options.debug && error instanceof Error ? error.stack : messageOf(error)}\n`);
-    process.exit(1);
-  }
-});
+command.action((options: Options) => runProgram(() => main(options), { name: 'bench' }));
 await command.parseAsync();

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { loadEnvironment } from '../adapters/environment.ts';
+import { runProgram } from '../adapters/program.ts';
 import { messageOf, TidegateError } from '../core/errors.ts';
 import { describeFailure, stackFailed } from '../stack/error.ts';
 import { type ServiceName, serviceNames } from '../stack/names.ts';
@@ -98,11 +99,4 @@ async function main(): Promise<void> {
 // A reader of the output that goes away, such as `head`, does not take the services down unordered.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
-  const trace = process.argv.includes('--debug') && error instanceof Error ? error.stack : undefined;
-  console.error(`${trace ?? describeFailure(error)}`);
-  process.exit(1);
-}
+await runProgram(main, { describe: describeFailure });

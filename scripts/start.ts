@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runProgram } from '../adapters/program.ts';
 import { followVerify } from '../adapters/temporalWork.ts';
 import type { VerifyReport } from '../core/activityTypes.ts';
-import { messageOf, TidegateError } from '../core/errors.ts';
+import { TidegateError } from '../core/errors.ts';
 import { type PipelineReport, readStatus } from './commands/statusReport.ts';
 import { reportLines } from './commands/verify.ts';
 import { bringUp, type LocalSystem } from './start/localSystem.ts';
@@ -114,13 +115,5 @@ async function keepRunning(
 }
 
 const command = startCommand();
-command.action(async (options: StartOptions) => {
-  try {
-    await main(options);
-    process.exit();
-  } catch (error) {
-    console.error(`tidegate: ${options.debug && error instanceof Error ? error.stack : messageOf(error)}`);
-    process.exit(1);
-  }
-});
+command.action((options: StartOptions) => runProgram(() => main(options), { name: 'tidegate' }));
 await command.parseAsync();

@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util';
 import { loadDefinitions } from '../adapters/definitions.ts';
 import { loadEnvironment } from '../adapters/environment.ts';
-import { messageOf, TidegateError } from '../core/errors.ts';
+import { runProgram } from '../adapters/program.ts';
+import { TidegateError } from '../core/errors.ts';
 import { buildApp } from './app.ts';
 import { openAuthenticator } from './authenticate.ts';
 import { findReport, reportNames } from './findReport.ts';
@@ -64,11 +65,4 @@ function stopSignal(): Promise<void> {
   });
 }
 
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
-  const trace = process.argv.includes('--debug') && error instanceof Error ? error.stack : undefined;
-  console.error(`report: ${trace ?? messageOf(error)}`);
-  process.exit(1);
-}
+await runProgram(main, { name: 'report' });

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { loadDefinitions } from '../adapters/definitions.ts';
 import { loadEnvironment } from '../adapters/environment.ts';
-import { messageOf, TidegateError } from '../core/errors.ts';
+import { runProgram } from '../adapters/program.ts';
+import { TidegateError } from '../core/errors.ts';
 import { TASK_QUEUES } from '../core/names.ts';
 import { type Queue, runWorkers } from './runWorkers.ts';
 
@@ -60,11 +61,4 @@ async function main(): Promise<void> {
   await runWorkers({ environment, definitions, queues, signal: stopOnSignals() });
 }
 
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
-  const trace = process.argv.includes('--debug') && error instanceof Error ? error.stack : undefined;
-  console.error(`worker: ${trace ?? messageOf(error)}`);
-  process.exit(1);
-}
+await runProgram(main, { name: 'worker' });
