@@ -41,9 +41,11 @@ async function main(options: StartOptions): Promise<void> {
     if (options.once) await verifyOnce(system);
     else await keepRunning(system, { options, view, signal });
   } finally {
+    // First: whatever goes wrong behind it, no service is left behind. Temporal's client throws where nobody catches it
+    // when it is closed while it tries a call again.
+    await system.stack.stop();
     await system.temporal.close();
     await system.clickhouse.close();
-    await system.stack.stop();
   }
 }
 

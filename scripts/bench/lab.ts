@@ -141,9 +141,9 @@ export class Lab {
 
   async close(): Promise<void> {
     await Promise.allSettled([this.owner.end(), this.capture.end()]);
+    await this.#stack.stop();
     await this.temporal.close();
     await this.clickhouse.close();
-    await this.#stack.stop();
   }
 
   pipeline(name: string): Pipeline {
