@@ -93,7 +93,7 @@ export class Lane {
     this.#wake.notify();
   }
 
-  /** Makes what is pending due at once. */
+  /** Makes what is pending due at once: reading waits for room. */
   hurry(): void {
     this.#urgent = true;
     this.#wake.notify();
@@ -193,6 +193,7 @@ export class Lane {
       }
       await this.#setAside(bad, settling.refused.length > 0);
       if (sent === 1 && settling.refused.length === 0) this.pending.reuse(batch);
+      this.pending.trim();
     } catch (error) {
       if (!(error instanceof TidegateError)) throw error;
       const next = settling.nextBeforeBad(batch.rejected);

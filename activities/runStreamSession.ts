@@ -159,6 +159,7 @@ export class StreamSession {
   /** Waits while keeping the membership of the group; returns early when the batch is not to be gone on with. */
   async #waitUntil(met: () => boolean, payload: EachBatchPayload, current: () => boolean): Promise<void> {
     while (current() && !met()) {
+      for (const lane of this.#lanes.values()) lane.hurry();
       await this.#freed.wait(LOOK_AGAIN_MS);
       await payload.heartbeat();
     }

@@ -10,9 +10,10 @@ export class ChunkPool {
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(CHUNK);
   }
 
-  /** Takes back what a `Chunks` was filled with; nobody may read it any more. */
+  /** Takes back what a `Chunks` was filled with, which nobody may read any more; keeps no more than that. */
   give(used: readonly Buffer[]): void {
     for (const { buffer } of used) if (buffer.byteLength === CHUNK) this.#free.push(Buffer.from(buffer));
+    this.#free.length = Math.min(this.#free.length, used.length);
   }
 
   clear(): void {
@@ -54,8 +55,8 @@ export class Chunks {
   }
 
   #grow(length: number): void {
-    const size = Math.max(FIRST_CHUNK, this.#bytes);
+    const size = Math.min(CHUNK, Math.max(FIRST_CHUNK, this.#bytes));
     this.close();
-    this.chunk = size >= CHUNK && length <= CHUNK ? this.#pool.take() : Buffer.allocUnsafeSlow(Math.max(size, length));
+    this.chunk = size === CHUNK && length <= CHUNK ? this.#pool.take() : Buffer.allocUnsafeSlow(Math.max(size, length));
   }
 }

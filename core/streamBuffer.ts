@@ -116,13 +116,14 @@ export class StreamBuffer {
     return batch;
   }
 
-  /**
-   * Takes back the memory of a batch that nobody reads any more, for what is still to come; lets go of all such memory
-   * when nothing waits, so that a stream that has caught up holds none.
-   */
+  /** Takes back the memory of a batch that nobody reads any more, for what is still to come. */
   reuse(batch: PendingBatch): void {
+    this.#pool.give([...batch.chunks, ...batch.origins.close()]);
+  }
+
+  /** Lets go of such memory when nothing waits, so that a stream that has caught up holds none. */
+  trim(): void {
     if (this.empty) this.#pool.clear();
-    else for (const used of [batch.chunks, batch.origins.close()]) this.#pool.give(used);
   }
 
   clear(): void {

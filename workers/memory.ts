@@ -21,16 +21,19 @@ const COMPILED = process.env['NODE_COMPILE_CACHE'] ?? join(import.meta.dirname, 
  * where MALLOC_ARENA_MAX says that the operator has settings of their own.
  */
 export async function saveMemory(): Promise<void> {
+  if (process.platform === 'linux' && process.execve && process.env['MALLOC_ARENA_MAX'] === undefined) {
+    if (!existsSync(COMPILED)) await compile();
+    const args = [process.execPath, ...V8_OPTIONS, ...process.execArgv, ...process.argv.slice(1)];
+    process.execve(process.execPath, args, { ...process.env, ...MALLOC, NODE_COMPILE_CACHE: COMPILED });
+  }
+  // Only now: Node names its folder of compiled code after V8's settings, so they must not differ before.
   setFlagsFromString(HEAP_GROWTH);
-  if (process.platform !== 'linux' || !process.execve || process.env['MALLOC_ARENA_MAX'] !== undefined) return;
-  if (!existsSync(COMPILED)) await compile();
-  const args = [process.execPath, ...V8_OPTIONS, ...process.execArgv, ...process.argv.slice(1)];
-  process.execve(process.execPath, args, { ...process.env, ...MALLOC, NODE_COMPILE_CACHE: COMPILED });
 }
 
-/** Fills the folder before the first start. Later changes of the code add themselves, at the cost of that compiler once. */
+/** Fills the folder before the first start, where it may be written. Later changes of the code add themselves, at the cost of that compiler once. */
 async function compile(): Promise<void> {
-  enableCompileCache(COMPILED);
-  await import('./runWorkers.ts');
+  if (enableCompileCache(COMPILED).directory === undefined) return;
+  const [{ loadDefinitions }] = await Promise.all([import('../adapters/definitions.ts'), import('./runWorkers.ts')]);
+  await loadDefinitions([]);
   flushCompileCache();
 }
