@@ -1,8 +1,8 @@
 import { messageOf } from '../core/errors.ts';
 
 /**
- * Runs a program to its end and ends the process: with its exit code, or with 1 after the error on stderr (with --debug, its stack
- * trace).
+ * Runs a program to its end and ends the process: with its exit code, or with 1 after the error on stderr (with --debug,
+ * its stack trace).
  * @param options.name stands before an error.
  * @param options.describe what an error says; default: its message.
  */

@@ -30,7 +30,10 @@ export async function saveMemory(): Promise<void> {
   setFlagsFromString(HEAP_GROWTH);
 }
 
-/** Fills the folder before the first start, where it may be written. Later changes of the code add themselves, at the cost of that compiler once. */
+/**
+ * Fills the folder before the first start, where it may be written. Later changes of the code add themselves, at the cost
+ * of that compiler once.
+ */
 async function compile(): Promise<void> {
   if (enableCompileCache(COMPILED).directory === undefined) return;
   const [{ loadDefinitions }] = await Promise.all([import('../adapters/definitions.ts'), import('./runWorkers.ts')]);
